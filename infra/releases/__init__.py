@@ -1,0 +1,1 @@
+"""Releases over the Automation API: plan, roll out, roll back, report."""

@@ -1,0 +1,1 @@
+"""Serving: one package per target, and the settings that they share."""

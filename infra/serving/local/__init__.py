@@ -1,0 +1,1 @@
+"""Serving by processes on this machine."""

@@ -1,0 +1,1 @@
+"""The model bucket, one shape for every platform."""

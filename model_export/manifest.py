@@ -1,0 +1,112 @@
+"""What a published version is: its files, signatures and origin, as written last into the bucket.
+
+Pure: knows the document, not where it lies. Pydantic checks a document once, when it is read;
+inside the code a manifest is a frozen dataclass.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Final, Literal
+
+from pydantic import ConfigDict, JsonValue, TypeAdapter, ValidationError, with_config
+
+from model_export.errors import ModelExportError
+
+SCHEMA: Final = 1
+
+
+@with_config(ConfigDict(extra="forbid"))
+@dataclass(frozen=True, kw_only=True)
+class FileEntry:
+    """One file of a version, its path relative to the version's directory, with '/' inside."""
+
+    path: str
+    size_bytes: int
+    sha256: str
+
+
+@with_config(ConfigDict(extra="forbid"))
+@dataclass(frozen=True, kw_only=True)
+class TensorSpec:
+    """A signature's input or output: TensorFlow's dtype name; None for what is not fixed."""
+
+    dtype: str
+    shape: tuple[int | None, ...] | None
+
+
+@with_config(ConfigDict(extra="forbid"))
+@dataclass(frozen=True, kw_only=True)
+class Signature:
+    """One callable door of the model."""
+
+    method_name: str
+    inputs: Mapping[str, TensorSpec]
+    outputs: Mapping[str, TensorSpec]
+
+
+@with_config(ConfigDict(extra="forbid"))
+@dataclass(frozen=True, kw_only=True)
+class Sample:
+    """Instances a client may send as they are (REST row form) and what the model answered then."""
+
+    signature_name: str
+    instances: tuple[JsonValue, ...]
+    predictions: tuple[JsonValue, ...]
+
+
+@with_config(ConfigDict(extra="forbid"))
+@dataclass(frozen=True, kw_only=True)
+class Manifest:
+    """All that is known of one immutable version."""
+
+    schema: Literal[1] = SCHEMA
+    model: str
+    version: int
+    files: tuple[FileEntry, ...]
+    signatures: Mapping[str, Signature]
+    tensorflow_version: str
+    created_at: datetime
+    created_by: str
+    keras_version: str | None = None
+    git_commit: str | None = None
+    git_dirty: bool | None = None
+    parent: int | None = None
+    labels: Mapping[str, str] = field(default_factory=dict)
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    sample: Sample | None = None
+
+    @property
+    def digest(self) -> str:
+        """Identify the content: equal for equal files, whatever the version is called."""
+        lines = sorted(f"{entry.sha256}  {entry.path}\n" for entry in self.files)
+        return "sha256:" + hashlib.sha256("".join(lines).encode()).hexdigest()
+
+    @property
+    def size_bytes(self) -> int:
+        """Add up the sizes of all files."""
+        return sum(entry.size_bytes for entry in self.files)
+
+
+_DOCUMENT: Final = TypeAdapter(Manifest)
+
+
+def dump_manifest(manifest: Manifest) -> bytes:
+    """Write the document: sorted and indented, so that a person and a diff can read it."""
+    plain = _DOCUMENT.dump_python(manifest, mode="json")
+    return (json.dumps(plain, indent=2, sort_keys=True) + "\n").encode()
+
+
+def parse_manifest(document: bytes, where: str) -> Manifest:
+    """Read the document; `where` names it in the error."""
+    try:
+        return _DOCUMENT.validate_json(document)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        key = ".".join(str(part) for part in first["loc"])
+        raise ModelExportError(
+            f"{where} is not a manifest that this version of servestack can read: "
+            f"{key or 'the document'}: {first['msg']}. Publish the version again."
+        ) from error

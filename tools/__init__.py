@@ -1,0 +1,1 @@
+"""What installs the engine and the test servers, pinned."""
