@@ -1,0 +1,133 @@
+"""The composition root: stack configuration in, resources and outputs out.
+
+The only file that reads configuration and calls `pulumi.export`. Each platform
+adds a function here.
+"""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+import pulumi
+
+from infra.config import ModelConfig, Platform, StackConfig, load_stack
+from infra.errors import ServestackError
+from infra.serving.local.component import LocalModel
+from infra.serving.local.server import LocalServerSpec
+from infra.serving.settings import BatchingSettings, ServingSettings
+from infra.storage.local import LocalModelBucket, LocalModelBucketArgs, read_manifest
+
+_CHECKOUT: Final = Path(__file__).resolve().parent.parent
+
+
+def main() -> None:
+    """Declare the running stack; a user's mistake ends it with one message."""
+    try:
+        config = load_stack()
+        _declare(config)
+    except ServestackError as error:
+        raise pulumi.RunError(str(error)) from None
+
+
+def _declare(config: StackConfig) -> None:
+    if config.platform is not Platform.LOCAL:
+        raise ServestackError(
+            f"Pulumi.{pulumi.get_stack()}.yaml: servestack:platform: this version of servestack "
+            f"serves on `local` only, not yet on `{config.platform}`. Write: local"
+        )
+    _declare_local(config)
+
+
+def home_directory(environment: Mapping[str, str]) -> Path:
+    """Give the directory that holds what the local stack makes: state, buckets, run directories."""
+    return Path(environment.get("SERVESTACK_HOME") or _CHECKOUT / ".servestack").absolute()
+
+
+def _declare_local(config: StackConfig) -> None:
+    stack = pulumi.get_stack()
+    home = home_directory(os.environ)
+    path = Path(config.bucket.path) if config.bucket.path else home / "buckets" / stack
+    bucket_path = path if path.is_absolute() else _CHECKOUT / path
+    _require_published(config, stack, bucket_path)
+    bucket = LocalModelBucket(
+        "models",
+        LocalModelBucketArgs(path=bucket_path, force_destroy=config.bucket.force_destroy),
+    )
+    models = {}
+    for name, model in config.models.items():
+        outputs: dict[str, object] = {
+            "target": str(model.target),
+            "version": model.version,
+            "canary": model.canary and model.canary.model_dump(),
+            "rest": None,
+            "grpc": None,
+            "log": None,
+        }
+        if model.version is not None:
+            served = LocalModel(
+                name,
+                LocalServerSpec(
+                    settings=_settings(name, model, config.local.server),
+                    kind=config.local.server,
+                    image=config.local.image,
+                    container=f"servestack-{stack}-{name}",
+                    bucket=bucket_path,
+                    run_dir=home / "run" / stack / name,
+                    bind_address=config.local.bind_address,
+                ),
+                pulumi.ResourceOptions(depends_on=[bucket]),
+            )
+            outputs |= {"rest": served.rest, "grpc": served.grpc, "log": served.log}
+        models[name] = outputs
+    pulumi.export("bucket", bucket.url)
+    pulumi.export("models", models)
+
+
+def _require_published(config: StackConfig, stack: str, bucket: Path) -> None:
+    """Refuse versions that are not whole in the bucket, all of them at once."""
+    problems = []
+    for name, model in config.models.items():
+        wanted = [("version", model.version)]
+        if model.canary:
+            wanted.append(("canary.version", model.canary.version))
+        wanted += [(f"labels.{label}", version) for label, version in model.labels.items()]
+        for key, version in wanted:
+            if not isinstance(version, int):
+                continue
+            try:
+                read_manifest(bucket, name, version)
+            except ServestackError as error:
+                problems.append(f"Pulumi.{stack}.yaml: servestack:models.{name}.{key}: {error}")
+    if problems:
+        raise ServestackError("\n".join(problems))
+
+
+def _settings(name: str, model: ModelConfig, kind: str) -> ServingSettings:
+    traffic = {}
+    if isinstance(model.version, int):
+        canary = {model.canary.version: model.canary.share} if model.canary else {}
+        traffic = {model.version: 100 - sum(canary.values()), **canary}
+    return ServingSettings(
+        model=name,
+        base_path="",
+        versions=tuple(sorted(traffic)),
+        rest_port=(model.ports and model.ports.rest) or 0,
+        grpc_port=(model.ports and model.ports.grpc) or 0,
+        labels=model.labels,
+        # The real server has no such file, and the configuration refuses it a canary.
+        traffic=traffic if kind == "process" else {},
+        poll_seconds=model.poll_seconds or 0,
+        batching=model.batching
+        and BatchingSettings(
+            max_batch_size=model.batching.max_batch_size,
+            batch_timeout_micros=model.batching.batch_timeout_micros,
+            max_enqueued_batches=model.batching.max_enqueued_batches,
+            num_batch_threads=model.batching.num_batch_threads,
+            allowed_batch_sizes=tuple(model.batching.allowed_batch_sizes),
+        ),
+        warmup=model.warmup,
+        intra_op_threads=model.threads and model.threads.intra_op,
+        inter_op_threads=model.threads and model.threads.inter_op,
+        prefer_tflite_model=model.prefer_tflite_model,
+    )
