@@ -1,5 +1,9 @@
-"""The one root of every mistake that `model-export` reports by message, never by traceback."""
+"""The mistakes that `model-export` reports by message, never by traceback."""
 
 
 class ModelExportError(Exception):
     """Something the user can act on; `str(error)` is the whole message, remedy included."""
+
+
+class RefusedError(ModelExportError):
+    """The request itself is at fault: asked again in the same words, it is refused again."""

@@ -6,6 +6,7 @@ inside the code a manifest is a frozen dataclass.
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -96,7 +97,11 @@ _DOCUMENT: Final = TypeAdapter(Manifest)
 def dump_manifest(manifest: Manifest) -> bytes:
     """Write the document: sorted and indented, so that a person and a diff can read it."""
     plain = _DOCUMENT.dump_python(manifest, mode="json")
-    return (json.dumps(plain, indent=2, sort_keys=True) + "\n").encode()
+    text = json.dumps(plain, indent=2, sort_keys=True)
+    # A list of numbers stays on one line: a sample image would take hundreds. Inside a JSON
+    # string there is no bare line break, so no text is touched.
+    text = re.sub(r"\[\n[^\[\]{}\"]*\]", lambda found: " ".join(found[0].split()), text)
+    return (text + "\n").encode()
 
 
 def parse_manifest(document: bytes, where: str) -> Manifest:

@@ -1,0 +1,359 @@
+"""The `model-export` command: texts in, one call of the package, one clear answer out.
+
+Owns words and exit codes: 0 done, 1 the operation failed, 2 the request was refused.
+"""
+
+import json
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TextIO
+
+import click
+from pydantic import JsonValue
+
+from model_export.errors import ModelExportError, RefusedError
+from model_export.layout import MODEL_NAME_RULE, is_model_name, parse_version
+from model_export.manifest import Manifest, Signature, TensorSpec, dump_manifest
+from model_export.publish import publish
+from model_export.store import open_store
+
+
+class _Commands(click.Group):
+    """Answers with one line what went wrong."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except ModelExportError as error:
+            click.echo(f"model-export: {error}", err=True)
+            ctx.exit(2 if isinstance(error, RefusedError) else 1)
+
+
+def _model_name(_ctx: click.Context, _param: click.Parameter, text: str | None) -> str | None:
+    if text is not None and not is_model_name(text):
+        raise click.BadParameter(f"{text!r}: a name is {MODEL_NAME_RULE}.")
+    return text
+
+
+def _version(_ctx: click.Context, _param: click.Parameter, text: str | None) -> int | None:
+    if text is None:
+        return None
+    version = parse_version(text)
+    if version is None:
+        raise click.BadParameter(f"{text!r}: a version is a whole number from 1, as in 12, not 012")
+    return version
+
+
+def _pairs(_ctx: click.Context, _param: click.Parameter, texts: tuple[str, ...]) -> dict[str, str]:
+    pairs: dict[str, str] = {}
+    for text in texts:
+        key, equals, value = text.partition("=")
+        if not key or not equals:
+            raise click.BadParameter(f"{text!r}: write KEY=VALUE")
+        if key in pairs:
+            raise click.BadParameter(f"{key!r} is given twice")
+        pairs[key] = value
+    return pairs
+
+
+def _numbers(
+    ctx: click.Context, param: click.Parameter, texts: tuple[str, ...]
+) -> dict[str, float]:
+    pairs = _pairs(ctx, param, texts)
+    try:
+        return {key: float(value) for key, value in pairs.items()}
+    except ValueError as error:
+        raise click.BadParameter(f"{error}; write KEY=NUMBER") from error
+
+
+_STORE = click.option(
+    "--store", "store_url", required=True, metavar="URL", help="The bucket: a path or file:///PATH."
+)
+_MODEL = click.option("--model", required=True, metavar="NAME", callback=_model_name)
+_VERSION = click.option("--version", metavar="N", callback=_version)
+_JSON = click.option("--json", "as_json", is_flag=True, help="Answer in JSON.")
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+def main() -> None:
+    """Publish SavedModels as immutable, numbered versions, and ask the servers that serve them.
+
+    \b
+    model-export publish build/heart --model heart --store ./bucket --metric accuracy=0.87
+    model-export list --store ./bucket
+    model-export show --model heart --version 2 --store ./bucket
+    model-export predict --model heart --endpoint http://127.0.0.1:8501 --json-instances '[…]'
+    """  # noqa: D301 click's mark for lines to leave as they are
+
+
+@main.command("publish")
+@click.argument(
+    "directory", metavar="DIR", type=click.Path(exists=True, file_okay=False, path_type=Path)
+)
+@_MODEL
+@_STORE
+@click.option(
+    "--version", metavar="N", callback=_version, help="This number instead of the next free one."
+)
+@click.option(
+    "--label", "labels", multiple=True, metavar="KEY=VALUE", callback=_pairs, help="Free words."
+)
+@click.option(
+    "--metric",
+    "metrics",
+    multiple=True,
+    metavar="KEY=NUMBER",
+    callback=_numbers,
+    help="What was measured, as in accuracy=0.87.",
+)
+@_JSON
+def publish_command(
+    *,
+    directory: Path,
+    model: str,
+    store_url: str,
+    version: int | None,
+    labels: dict[str, str],
+    metrics: dict[str, float],
+    as_json: bool,
+) -> None:
+    """Copy the SavedModel in DIR into the store as a new version.
+
+    The version becomes visible in one step when all of it is there. It never changes afterwards:
+    whatever is new is a new version.
+    """
+    store = open_store(store_url)
+    with _progress() as advance:
+        published = publish(
+            directory,
+            model=model,
+            store=store,
+            version=version,
+            labels=labels,
+            metrics=metrics,
+            advance=advance,
+        )
+    manifest = published.manifest
+    if as_json:
+        _print_json({"url": published.url, **_summary(manifest)})
+    else:
+        click.echo(
+            f"Published {model} version {manifest.version}: {_size(manifest.size_bytes)} in "
+            f"{len(manifest.files)} files, {published.url}"
+        )
+
+
+@main.command("list")
+@click.option("--model", metavar="NAME", callback=_model_name, help="Only this model.")
+@_STORE
+@_JSON
+def list_command(*, model: str | None, store_url: str, as_json: bool) -> None:
+    """List the versions in the store, oldest first."""
+    store = open_store(store_url)
+    models = (model,) if model else store.models()
+    found = [store.manifest(name, number) for name in models for number in store.versions(name)]
+    if as_json:
+        _print_json([_summary(manifest) for manifest in found])
+        return
+    if not found:
+        click.echo(f"No versions of {model or 'any model'} in {store.url}", err=True)
+        return
+    click.echo(
+        _table(
+            ["MODEL", "VERSION", "CREATED", "SIZE", "BY", "METRICS"],
+            [
+                [
+                    manifest.model,
+                    str(manifest.version),
+                    f"{manifest.created_at:%Y-%m-%d %H:%M}",
+                    _size(manifest.size_bytes),
+                    manifest.created_by,
+                    _words(manifest.metrics),
+                ]
+                for manifest in found
+            ],
+        )
+    )
+
+
+@main.command("show")
+@_MODEL
+@click.option(
+    "--version", metavar="N", callback=_version, help="Left out: the highest that is published."
+)
+@_STORE
+@_JSON
+def show_command(*, model: str, version: int | None, store_url: str, as_json: bool) -> None:
+    """Tell what one version is: its signatures, files and origin."""
+    store = open_store(store_url)
+    versions = store.versions(model)
+    if version is None and not versions:
+        raise RefusedError(f"{store.url} has no version of model '{model}'.")
+    manifest = store.manifest(model, version or versions[-1])
+    click.echo(dump_manifest(manifest) if as_json else _described(manifest), nl=not as_json)
+
+
+@main.command("predict")
+@click.option("--model", required=True, metavar="NAME", help="As the server calls it.")
+@click.option(
+    "--endpoint",
+    required=True,
+    metavar="ADDRESS",
+    help="http://HOST:PORT speaks REST, HOST:PORT speaks gRPC.",
+)
+@click.option("--version", metavar="N", callback=_version, help="Ask this version.")
+@click.option("--label", metavar="NAME", help="Ask the version that has this label.")
+@click.option("--signature", default="serving_default", show_default=True, metavar="NAME")
+@click.option("--json-instances", metavar="JSON", help="The rows: a JSON list.")
+@click.option(
+    "--input",
+    "file",
+    type=click.File("r", encoding="utf-8"),
+    default="-",
+    metavar="FILE",
+    help="Read the rows from here: a JSON list, or one JSON value a line. Left out: stdin.",
+)
+@click.option(
+    "--timeout", "timeout_seconds", type=float, default=60.0, show_default=True, metavar="SECONDS"
+)
+@click.option(
+    "--json", "as_json", is_flag=True, help="One JSON document instead of one prediction a line."
+)
+def predict_command(  # noqa: PLR0913 one parameter for each option
+    *,
+    model: str,
+    endpoint: str,
+    version: int | None,
+    label: str | None,
+    signature: str,
+    json_instances: str | None,
+    file: TextIO,
+    timeout_seconds: float,
+    as_json: bool,
+) -> None:
+    """Send rows to a model server and print its predictions, in the same order.
+
+    A row is an object with one value for each input, or the bare value where there is one input.
+    """
+    if version is not None and label is not None:
+        raise click.UsageError("Give --version or --label, not both.")
+    instances = _instances(json_instances if json_instances is not None else file.read())
+    # gRPC and NumPy are loaded only where they are used: publishing needs neither.
+    from model_export.client import Target, connect  # noqa: PLC0415
+
+    target = Target(model=model, version=version, label=label, signature=signature)
+    with connect(endpoint, timeout_seconds=timeout_seconds) as client:
+        predictions = client.predict(target, instances)
+    if as_json:
+        click.echo(json.dumps({"predictions": predictions}))
+    else:
+        for prediction in predictions:
+            click.echo(json.dumps(prediction))
+
+
+def _instances(text: str) -> list[JsonValue]:
+    """Read a JSON list, `{"instances": […]}` as it is sent over REST, or one value a line."""
+    try:
+        document = json.loads(text)
+    except ValueError as whole:
+        lines = [line for line in text.splitlines() if line.strip()]
+        try:
+            return [json.loads(line) for line in lines]
+        except ValueError:
+            raise RefusedError(f"The instances are not JSON: {whole}.") from whole
+    if isinstance(document, dict) and isinstance(document.get("instances"), list):
+        document = document["instances"]
+    return document if isinstance(document, list) else [document]
+
+
+@contextmanager
+def _progress() -> Iterator[Callable[[int], None]]:
+    """Count bytes on a terminal; elsewhere say nothing before the end."""
+    if not sys.stderr.isatty():
+        yield lambda _: None
+        return
+    from tqdm import tqdm  # noqa: PLC0415 only a terminal pays for it
+
+    with tqdm(unit="B", unit_scale=True, leave=False) as bar:
+
+        def advance(count_bytes: int) -> None:
+            bar.update(count_bytes)
+
+        yield advance
+
+
+def _summary(manifest: Manifest) -> dict[str, JsonValue]:
+    return {
+        "model": manifest.model,
+        "version": manifest.version,
+        "digest": manifest.digest,
+        "size_bytes": manifest.size_bytes,
+        "files": len(manifest.files),
+        "created_at": manifest.created_at.isoformat(),
+        "created_by": manifest.created_by,
+        "parent": manifest.parent,
+        "labels": dict(manifest.labels),
+        "metrics": dict(manifest.metrics),
+    }
+
+
+def _described(manifest: Manifest) -> str:
+    commit = manifest.git_commit or "unknown"
+    facts = {
+        "model": manifest.model,
+        "version": str(manifest.version),
+        "parent": str(manifest.parent or "none"),
+        "digest": manifest.digest,
+        "created": f"{manifest.created_at.isoformat()} by {manifest.created_by}",
+        "commit": f"{commit} and changes not committed" if manifest.git_dirty else commit,
+        "tensorflow": manifest.tensorflow_version,
+        "keras": manifest.keras_version or "unknown",
+        "labels": _words(manifest.labels) or "none",
+        "metrics": _words(manifest.metrics) or "none",
+        "size": f"{_size(manifest.size_bytes)} in {len(manifest.files)} files",
+    }
+    lines = [f"{key + ':':12}{value}" for key, value in facts.items()]
+    for name, signature in manifest.signatures.items():
+        lines += [f"signature {name}:", *_tensors(signature)]
+    return "\n".join(lines)
+
+
+def _tensors(signature: Signature) -> list[str]:
+    return [
+        f"  {direction} {name}: {spec.dtype}{_shape(spec)}"
+        for direction, specs in (("in ", signature.inputs), ("out", signature.outputs))
+        for name, spec in specs.items()
+    ]
+
+
+def _shape(spec: TensorSpec) -> str:
+    if spec.shape is None:
+        return " of any shape"
+    return f"[{', '.join('?' if size is None else str(size) for size in spec.shape)}]"
+
+
+def _table(head: list[str], lines: list[list[str]]) -> str:
+    widths = [max(len(line[column]) for line in [head, *lines]) for column in range(len(head))]
+    return "\n".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
+        for line in [head, *lines]
+    )
+
+
+def _words(pairs: Any) -> str:
+    return " ".join(f"{key}={value}" for key, value in sorted(pairs.items()))
+
+
+def _size(count_bytes: int) -> str:
+    size = float(count_bytes)
+    for unit in ("B", "kB", "MB"):
+        if size < 1000:  # noqa: PLR2004 a thousand of a unit is the next
+            return f"{size:.3g} {unit}"
+        size /= 1000
+    return f"{size:.3g} GB"
+
+
+def _print_json(document: JsonValue) -> None:
+    click.echo(json.dumps(document, indent=2))

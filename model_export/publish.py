@@ -1,0 +1,141 @@
+"""From a SavedModel directory to a committed, immutable version.
+
+Owns what is checked before anything is sent, and what the manifest says. How a store makes a
+version visible at once is the store's.
+"""
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from hashlib import sha256
+from pathlib import Path
+
+from model_export.errors import RefusedError
+from model_export.export_record import EXPORT_RECORD_PATH, ExportRecord, parse_export_record
+from model_export.layout import (
+    MAX_VERSION,
+    MODEL_NAME_RULE,
+    SAVED_MODEL_NAME,
+    is_model_name,
+    version_path,
+)
+from model_export.manifest import FileEntry, Manifest
+from model_export.origin import git_state, publisher
+from model_export.savedmodel import SavedModelSummary, parse_saved_model
+from model_export.source import HashedReading, changed, list_files, require_unchanged
+from model_export.store import Store
+
+
+@dataclass(frozen=True, kw_only=True)
+class Published:
+    """A version that now stands in a store."""
+
+    url: str
+    manifest: Manifest
+
+
+def publish(
+    directory: Path,
+    *,
+    model: str,
+    store: Store,
+    version: int | None = None,
+    labels: Mapping[str, str] | None = None,
+    metrics: Mapping[str, float] | None = None,
+    advance: Callable[[int], None] = lambda _: None,
+) -> Published:
+    """Copy a SavedModel into a store as a new version, all of it or nothing.
+
+    Without `version` it gets the next free number. `advance` is told of each piece of bytes read.
+    """
+    labels, metrics = labels or {}, metrics or {}
+    require_names(model, version, labels, metrics)
+    document, summary = _read_graph(directory)
+    record = _read_record(directory, summary)
+    files = list_files(directory)
+    git = git_state()
+    with store.begin(model, version) as upload:
+        entries: list[FileEntry] = []
+        for file in files:
+            reading = HashedReading(file, advance)
+            upload.put(file.path, reading)
+            entries.append(reading.entry())
+        require_unchanged(directory, files)
+        # The signatures were read first, so that a wrong directory is refused before a large
+        # model is copied; they must be those of the file that was copied.
+        if sha256(document).hexdigest() != entries[-1].sha256:
+            raise changed(directory / SAVED_MODEL_NAME)
+
+        def manifest_of(number: int, parent: int | None) -> Manifest:
+            return Manifest(
+                model=model,
+                version=number,
+                files=tuple(sorted(entries, key=lambda entry: entry.path)),
+                signatures=summary.signatures,
+                tensorflow_version=summary.tensorflow_version,
+                created_at=datetime.now(UTC).replace(microsecond=0),
+                created_by=publisher(),
+                keras_version=record.keras_version,
+                git_commit=git.commit if git else None,
+                git_dirty=git.dirty if git else None,
+                parent=parent,
+                labels=labels,
+                metrics=metrics,
+                sample=record.sample,
+            )
+
+        manifest = upload.commit(manifest_of)
+    return Published(url=f"{store.url}/{version_path(model, manifest.version)}", manifest=manifest)
+
+
+def require_names(
+    model: str, version: int | None, labels: Mapping[str, str], metrics: Mapping[str, float]
+) -> None:
+    """Refuse a name, number, label or metric that some target or the manifest cannot hold."""
+    require_model_name(model)
+    if version is not None and not 1 <= version <= MAX_VERSION:
+        raise RefusedError(f"Version {version}: a version is a whole number from 1 on.")
+    for key, value in labels.items():
+        if not key or not (key + value).isprintable():
+            raise RefusedError(f"Label {key!r}: a label has a name and no control characters.")
+    for key, number in metrics.items():
+        if not key or not key.isprintable() or not math.isfinite(number):
+            raise RefusedError(f"Metric {key!r}: a metric has a name and a finite number.")
+
+
+def require_model_name(model: str) -> None:
+    """Refuse a name that some target would not accept."""
+    if not is_model_name(model):
+        raise RefusedError(f"Model name {model!r}: a name is {MODEL_NAME_RULE}.")
+
+
+def _read_graph(directory: Path) -> tuple[bytes, SavedModelSummary]:
+    location = directory / SAVED_MODEL_NAME
+    try:
+        document = location.read_bytes()
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise RefusedError(
+            f"{directory} is not a SavedModel: it has no {SAVED_MODEL_NAME}. Give the directory "
+            "that tf.saved_model.save or model_export.export_model wrote."
+        ) from error
+    except OSError as error:
+        raise RefusedError(f"Cannot read {location}: {error.strerror}.") from error
+    return document, parse_saved_model(document, str(location))
+
+
+def _read_record(directory: Path, summary: SavedModelSummary) -> ExportRecord:
+    location = directory / EXPORT_RECORD_PATH
+    try:
+        document = location.read_bytes()
+    except FileNotFoundError:
+        return ExportRecord()
+    except OSError as error:
+        raise RefusedError(f"Cannot read {location}: {error.strerror}.") from error
+    record = parse_export_record(document, str(location))
+    if record.sample and record.sample.signature_name not in summary.signatures:
+        raise RefusedError(
+            f"{location}: sample.signature_name: the model has no signature "
+            f"'{record.sample.signature_name}' (it has: {', '.join(summary.signatures)})."
+        )
+    return record

@@ -1,0 +1,126 @@
+"""A SavedModel directory as the files to publish.
+
+Owns which files belong to a version and that they do not change while they are read.
+"""
+
+import os
+import stat
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import Final
+
+from model_export.errors import ModelExportError, RefusedError
+from model_export.layout import MANIFEST_NAME, SAVED_MODEL_NAME
+from model_export.manifest import FileEntry
+
+_CHUNK_BYTES: Final = 1 << 20
+
+
+@dataclass(frozen=True, kw_only=True)
+class SourceFile:
+    """A file as it was found; `state` is equal for as long as nobody writes to it."""
+
+    path: str
+    location: Path
+    size_bytes: int
+    state: tuple[int, int, int]
+
+
+def list_files(directory: Path) -> tuple[SourceFile, ...]:
+    """List what belongs to the version, `saved_model.pb` last, as servers take it for "ready".
+
+    A symbolic link is followed where it stays inside the directory. The manifest of an earlier
+    publish is left out, so that a version can be published again elsewhere.
+    """
+    root = directory.resolve()
+    found = [
+        _source_file(root, Path(folder) / name)
+        for folder, folders, names in os.walk(root, onerror=_unreadable)
+        for name in (*names, *(name for name in folders if Path(folder, name).is_symlink()))
+        if Path(folder) != root or name != MANIFEST_NAME
+    ]
+    return tuple(sorted(found, key=lambda file: (file.path == SAVED_MODEL_NAME, file.path)))
+
+
+def require_unchanged(directory: Path, files: tuple[SourceFile, ...]) -> None:
+    """Refuse what was read if a file came, went or was written to since it was listed."""
+    before = {file.path: file.state for file in files}
+    after = {file.path: file.state for file in list_files(directory)}
+    for path in sorted(before.keys() | after.keys()):
+        if before.get(path) != after.get(path):
+            raise changed(directory / path)
+
+
+def changed(location: Path) -> ModelExportError:
+    """Say that a file did not keep still."""
+    return ModelExportError(
+        f"{location} changed while it was read; nothing was published. Wait until the export is "
+        "complete, then publish again."
+    )
+
+
+class HashedReading:
+    """Reads a file once, in pieces, and knows its digest afterwards."""
+
+    def __init__(self, file: SourceFile, advance: Callable[[int], None]) -> None:
+        self._file = file
+        self._advance = advance
+        self._digest = sha256()
+
+    def __iter__(self) -> Iterator[bytes]:
+        """Give the pieces; more or fewer bytes than were listed is a change."""
+        left = self._file.size_bytes
+        try:
+            with self._file.location.open("rb", buffering=0) as stream:
+                while chunk := stream.read(_CHUNK_BYTES):
+                    self._digest.update(chunk)
+                    left -= len(chunk)
+                    self._advance(len(chunk))
+                    yield chunk
+        except OSError as error:
+            raise ModelExportError(
+                f"Cannot read {self._file.location}: {error.strerror}; nothing was published."
+            ) from error
+        if left:
+            raise changed(self._file.location)
+
+    def entry(self) -> FileEntry:
+        """Say what was read."""
+        return FileEntry(
+            path=self._file.path,
+            size_bytes=self._file.size_bytes,
+            sha256=self._digest.hexdigest(),
+        )
+
+
+def _source_file(root: Path, location: Path) -> SourceFile:
+    path = location.relative_to(root).as_posix()
+    if not path.isprintable() or "\\" in path:
+        raise RefusedError(
+            f"{root} holds a file that not every bucket can name: {path!r}. Rename it: no "
+            "backslash, no control character, valid UTF-8."
+        )
+    try:
+        state = location.stat()
+    except OSError as error:
+        raise RefusedError(f"Cannot read {location}: {error.strerror}.") from error
+    if location.is_symlink() and not location.resolve().is_relative_to(root):
+        raise RefusedError(
+            f"{location} is a symbolic link that leads out of the model's directory, to "
+            f"{location.resolve()}. Put the file itself there."
+        )
+    if not stat.S_ISREG(state.st_mode):
+        kind = "a link to a directory" if stat.S_ISDIR(state.st_mode) else "not a regular file"
+        raise RefusedError(f"{location} is {kind} and cannot be published. Remove it.")
+    return SourceFile(
+        path=path,
+        location=location,
+        size_bytes=state.st_size,
+        state=(state.st_size, state.st_mtime_ns, state.st_ino),
+    )
+
+
+def _unreadable(error: OSError) -> None:
+    raise RefusedError(f"Cannot read {error.filename}: {error.strerror}.") from error

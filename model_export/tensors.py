@@ -1,0 +1,152 @@
+"""Rows of JSON to tensors on the wire and back, by TF Serving's rules for its REST row form."""
+
+import base64
+import binascii
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import JsonValue
+
+from model_export import wire
+from model_export.errors import ModelExportError, RefusedError
+from model_export.manifest import TensorSpec
+
+# Which field of a Tensor carries a dtype's values where they are not packed into `content`.
+_VALUE_FIELDS: Final = {
+    "float32": "float",
+    "float64": "double",
+    "int8": "int",
+    "int16": "int",
+    "int32": "int",
+    "uint8": "int",
+    "uint16": "int",
+    "string": "string",
+    "int64": "int64",
+    "bool": "bool",
+    "float16": "half",
+    "uint32": "uint32",
+    "uint64": "uint64",
+}
+_NUMBERS: Final = {name: number for number, name in wire.DTYPES.items()}
+# Which kinds of JSON values (numpy's letters) stand for a dtype's kind: 1 may be meant as 1.0,
+# but 1.5 is no integer and "1" is no number.
+_ACCEPTED_KINDS: Final = {"f": "fiu", "i": "iu", "u": "iu", "b": "b"}
+
+
+def columns(
+    instances: Sequence[JsonValue], inputs: Mapping[str, TensorSpec]
+) -> dict[str, list[JsonValue]]:
+    """Turn rows into one column for each input of the signature."""
+    if not instances:
+        raise RefusedError("There are no instances to predict; give a list of at least one.")
+    rows: list[dict[str, JsonValue]] = []
+    for index, instance in enumerate(instances):
+        if isinstance(instance, dict) and "b64" not in instance:
+            row = instance
+        elif len(inputs) == 1:
+            row = {next(iter(inputs)): instance}
+        else:
+            raise RefusedError(
+                f"Instance {index}: the signature has several inputs, so give an object with "
+                f"{', '.join(inputs)}."
+            )
+        if row.keys() != inputs.keys():
+            raise RefusedError(
+                f"Instance {index} has {', '.join(sorted(row)) or 'nothing'}; the signature takes "
+                f"{', '.join(sorted(inputs))}."
+            )
+        rows.append(row)
+    return {name: [row[name] for row in rows] for name in inputs}
+
+
+def to_tensor(name: str, values: Sequence[JsonValue], spec: TensorSpec) -> Any:
+    """Make the message for one input."""
+    array = _array(name, values, spec.dtype)
+    tensor = wire.message("Tensor")(dtype=_NUMBERS[spec.dtype])
+    for size in array.shape:
+        tensor.shape.dims.add(size=size)
+    if spec.dtype == "string":
+        tensor.string.extend(array.ravel().tolist())
+    else:
+        tensor.content = array.tobytes()
+    return tensor
+
+
+def from_tensor(tensor: Any) -> NDArray[Any]:
+    """Read a message, packed or not."""
+    name = wire.DTYPES.get(tensor.dtype, str(tensor.dtype))
+    if name not in _VALUE_FIELDS:
+        raise ModelExportError(f"The server answered with a {name} tensor, which JSON cannot hold.")
+    shape = tuple(dim.size for dim in tensor.shape.dims)
+    dtype = np.dtype(object if name == "string" else name)
+    if tensor.content:
+        return np.frombuffer(tensor.content, dtype).reshape(shape)
+    values = list(getattr(tensor, _VALUE_FIELDS[name]))
+    if name == "float16":
+        return _filled(np.array(values, np.uint16).view(dtype), shape)
+    return _filled(np.array(values, dtype), shape)
+
+
+def rows(outputs: Mapping[str, NDArray[Any]], count: int) -> tuple[JsonValue, ...]:
+    """Turn a batch of outputs into rows: bare values where there is one output."""
+    for name, array in outputs.items():
+        if array.ndim == 0 or len(array) != count:
+            raise ModelExportError(
+                f"Output '{name}' has the shape {list(array.shape)} for {count} instances: it has "
+                "no batch dimension, so it cannot be given back in rows."
+            )
+    listed = {name: _json(name, array.tolist()) for name, array in sorted(outputs.items())}
+    if len(listed) == 1:
+        return tuple(next(iter(listed.values())))
+    return tuple({name: column[index] for name, column in listed.items()} for index in range(count))
+
+
+def _array(name: str, values: Sequence[JsonValue], dtype: str) -> NDArray[Any]:
+    try:
+        if dtype == "string":
+            return np.array(_to_bytes(values), dtype=object)
+        return _numeric(values, np.dtype(dtype))
+    except (ValueError, OverflowError, TypeError, binascii.Error) as error:
+        raise RefusedError(
+            f"Input '{name}' cannot be read as {dtype}, the same shape in every instance: {error}."
+        ) from error
+
+
+def _numeric(values: Sequence[JsonValue], dtype: np.dtype[Any]) -> NDArray[Any]:
+    given = np.array(values)
+    if given.size and given.dtype.kind not in _ACCEPTED_KINDS.get(dtype.kind, ""):
+        raise ValueError(f"{given.flat[0]!r} is no {dtype}")
+    return np.array(values, dtype=dtype)
+
+
+def _to_bytes(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_to_bytes(element) for element in value]
+    if isinstance(value, str):
+        return value.encode()
+    if isinstance(value, dict) and value.keys() == {"b64"} and isinstance(value["b64"], str):
+        return base64.b64decode(value["b64"], validate=True)
+    raise ValueError(f"{value!r} is no string")
+
+
+def _json(name: str, value: Any) -> Any:
+    """Strings as text, or as base64 where the output's name ends with `_bytes`."""
+    if isinstance(value, list):
+        return [_json(name, element) for element in value]
+    if isinstance(value, bytes):
+        if name.endswith("_bytes"):
+            return {"b64": base64.b64encode(value).decode()}
+        return value.decode(errors="replace")
+    return value
+
+
+def _filled(values: NDArray[Any], shape: tuple[int, ...]) -> NDArray[Any]:
+    """Repeat the last value up to the shape, which is how TensorFlow shortens a constant."""
+    missing = int(np.prod(shape)) - values.size
+    return (
+        np.pad(values, (0, missing), mode="edge").reshape(shape)
+        if missing
+        else values.reshape(shape)
+    )
