@@ -73,10 +73,15 @@ def read_batching_parameters(path: Path, cpus: int) -> BatchingParameters:
     """Read a --batching_parameters_file; unless it says otherwise, each CPU gets a thread."""
     proto = new_batching_parameters()
     _parse(path, proto)
+    unable = {
+        "pad_variable_length_inputs",
+        "enable_large_batch_splitting",
+        "max_execution_batch_size",
+    }
     mistakes = [
-        f"{field}: this server cannot do that; leave it out"
-        for field in ("enable_large_batch_splitting", "max_execution_batch_size")
-        if proto.HasField(field)
+        f"{field.name}: this server cannot do that; leave it out"
+        for field, _ in proto.ListFields()
+        if field.name in unable
     ]
     wrapped = {
         field: getattr(proto, field).value
@@ -95,7 +100,6 @@ def read_batching_parameters(path: Path, cpus: int) -> BatchingParameters:
     parameters = BatchingParameters(
         **{"num_batch_threads": cpus, **wrapped},
         allowed_batch_sizes=tuple(proto.allowed_batch_sizes),
-        pad_variable_length_inputs=proto.pad_variable_length_inputs,
     )
     sizes = parameters.allowed_batch_sizes
     if sizes and (sizes[0] < 1 or list(sizes) != sorted(set(sizes))):
