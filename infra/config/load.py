@@ -1,0 +1,128 @@
+"""Where a stack's configuration comes from: the running Pulumi program, or the stack file.
+
+Both doors give the same values to the same `parse_stack`, so that what the command line says of a
+stack file is what the program will say.
+"""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from ruamel.yaml import YAML
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
+
+from infra.config.model import StackConfig
+from infra.config.parse import SECRET_MARK, parse_stack
+from infra.config.problems import NAMESPACE, ConfigError, Problem, near, shown
+
+# What Pulumi itself writes at the top of a stack file.
+STACK_FILE_KEYS: Final = ("config", "encryptionsalt", "encryptedkey", "secretsprovider")
+
+
+def load_stack() -> StackConfig:
+    """Read the configuration of the stack whose program runs."""
+    # Everyone who imports this module would pay for the SDK, and only a program has it at work.
+    import pulumi  # noqa: PLC0415
+    from pulumi.runtime import config  # noqa: PLC0415
+
+    values = {**config.get_config_env(), **config.CONFIG.get()}
+    secret = set(config.get_config_secret_keys_env())
+    plain = {
+        key: {SECRET_MARK: ""} if key in secret or config.is_config_secret(key) else value
+        for key, value in values.items()
+    }
+    return _parse_config(plain, f"Pulumi.{pulumi.get_stack()}.yaml")
+
+
+def read_stack_file(path: Path) -> StackConfig:
+    """Read the configuration in a stack file, as the program of that stack would see it."""
+    document = _read_document(path)
+    problems = []
+    for key in document:
+        if key not in STACK_FILE_KEYS:
+            meant = near(key, STACK_FILE_KEYS)
+            place = "Did you mean" if meant else "Move it below config: or remove it; keys here are"
+            known = meant or ", ".join(STACK_FILE_KEYS)
+            problems.append(
+                _problem(path.name, str(key), "there is no such key", f"{place}: {known}")
+            )
+    config = document.get("config", {})
+    if not isinstance(config, dict):
+        problems.append(
+            _problem(
+                path.name,
+                "config",
+                f"{shown(config)} is not allowed; this is a mapping",
+                f"Write below it, for example: {NAMESPACE}:platform: local",
+            )
+        )
+        config = {}
+    if problems:
+        raise ConfigError(problems)
+    return _parse_config(config, path.name)
+
+
+def _parse_config(config: Mapping[Any, object], source: str) -> StackConfig:
+    own: dict[str, object] = {}
+    problems: list[Problem] = []
+    for key, value in config.items():
+        namespace, colon, name = str(key).partition(":")
+        if not colon:
+            remedy = f"Write: {NAMESPACE}:{key}:"
+            problems.append(_problem(source, str(key), "a key starts with its namespace", remedy))
+        elif namespace == NAMESPACE:
+            own[name] = value
+        elif near(namespace, [NAMESPACE]):
+            remedy = f"Did you mean: {NAMESPACE}:{name}"
+            problems.append(_problem(source, str(key), "nothing reads this namespace", remedy))
+    try:
+        stack = parse_stack(own, source=source)
+    except ConfigError as error:
+        raise ConfigError([*problems, *error.problems]) from None
+    if problems:
+        raise ConfigError(problems)
+    return stack
+
+
+def _read_document(path: Path) -> dict[Any, Any]:
+    try:
+        document = YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        stacks = _stacks_beside(path)
+        there = f"The stacks here are: {', '.join(stacks)}" if stacks else "There is no stack here"
+        raise ConfigError([_problem(path.name, "", "there is no such stack file", there)]) from None
+    except OSError as error:
+        rule = f"it cannot be read: {os.strerror(error.errno or 0)}"
+        raise ConfigError([_problem(path.name, "", rule, "Make it a readable file")]) from None
+    except UnicodeDecodeError:
+        raise ConfigError(
+            [_problem(path.name, "", "it is not UTF-8 text", "Save it as UTF-8")]
+        ) from None
+    except YAMLError as error:
+        raise ConfigError([_syntax_problem(path.name, error)]) from None
+    if document is None:
+        return {}
+    if not isinstance(document, dict):
+        remedy = f"Write for example: config: {{{NAMESPACE}:platform: local}}"
+        raise ConfigError([_problem(path.name, "", "a stack file is a mapping", remedy)])
+    return document
+
+
+def _syntax_problem(source: str, error: YAMLError) -> Problem:
+    mark = error.problem_mark if isinstance(error, MarkedYAMLError) else None
+    said = error.problem if isinstance(error, MarkedYAMLError) else None
+    where = f"line {mark.line + 1}, column {mark.column + 1}" if mark else ""
+    reason = said or str(error).partition("\n")[0]
+    return _problem(source, where, f"this is not YAML: {reason}", "Mend it there or just above")
+
+
+def _stacks_beside(path: Path) -> list[str]:
+    return sorted(
+        file.name.removeprefix("Pulumi.").removesuffix(".yaml")
+        for file in path.parent.glob("Pulumi.*.yaml")
+    )
+
+
+def _problem(file: str, key: str, rule: str, remedy: str) -> Problem:
+    return Problem(file=file, key=key, rule=rule, remedy=remedy)

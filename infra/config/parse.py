@@ -1,0 +1,215 @@
+"""From plain values to a `StackConfig`, or to every mistake in them at once. Pure."""
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from enum import StrEnum
+from typing import Any, Final, TypeVar
+
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+
+from infra.config.fields import ANY_NAME, accepts, all_fields, children, path_of
+from infra.config.model import DEFAULT_TARGETS, StackConfig
+from infra.config.problems import ConfigError, Finding, near, shown
+from infra.config.refusals import REFUSALS, Place
+from infra.config.rules import broken_rules
+from infra.config.values import NOT_ACCEPTED, LocalServerKind, Platform, Target
+
+SECRET_MARK: Final = "secure"  # noqa: S105 - the key that Pulumi puts over an encrypted value
+
+_Raw = Mapping[str, Any]
+_At = tuple[str, ...]
+_Kind = TypeVar("_Kind", bound=StrEnum)
+
+
+def parse_stack(raw: Mapping[str, object], *, source: str) -> StackConfig:
+    """Check a stack's configuration, keys without the namespace; `source` names it in errors.
+
+    A mapping at the top may also be JSON in a string, which is how the engine hands it over.
+    """
+    screened: list[Finding] = []
+    clean = _screen({key: _unfold(value) for key, value in raw.items()}, (), screened)
+    refused = list(_refused(clean))
+    stack, malformed = _validate(clean)
+    # What is refused as a whole need not be well-formed, and what is named already is not missing.
+    known = [finding.at for finding in (*screened, *refused)]
+    malformed = [
+        finding for finding in malformed if not any(finding.is_within(place) for place in known)
+    ]
+    unsound = [_part(finding.at) for finding in (*screened, *malformed)]
+    broken = [
+        finding
+        for finding in (broken_rules(stack) if stack else ())
+        if not any(finding.is_within(part) for part in (*unsound, *known))
+    ]
+    findings = [*screened, *refused, *malformed, *broken]
+    if findings or stack is None:
+        raise ConfigError(
+            finding.in_file(source) for finding in sorted(findings, key=lambda found: found.at)
+        )
+    return stack
+
+
+def _unfold(value: object) -> object:
+    if isinstance(value, str) and value.lstrip().startswith("{"):
+        try:
+            return json.loads(value)
+        except ValueError:
+            return value
+    return value
+
+
+def _screen(value: Any, at: _At, findings: list[Finding]) -> Any:
+    """Take out what no field can hold: nothing, secrets, keys that are not text."""
+    if not isinstance(value, Mapping):
+        return value
+    clean = {}
+    for key, inner in value.items():
+        place = (*at, str(key))
+        if not isinstance(key, str):
+            findings.append(
+                Finding(at=place, rule="a key is text", remedy=f'Write it in quotes: "{key}":')
+            )
+        elif inner is None:
+            empty = f", or write: {key}: {{}}" if at == ("models",) else ""
+            findings.append(
+                Finding(
+                    at=place,
+                    rule="there is no value",
+                    remedy=f"Write one after the colon{empty}, or remove the line",
+                )
+            )
+        elif isinstance(inner, Mapping) and set(inner) == {SECRET_MARK}:
+            findings.append(
+                Finding(
+                    at=place,
+                    rule="it is encrypted, and no setting of servestack is a secret",
+                    remedy="Set it again without --secret",
+                )
+            )
+        else:
+            clean[key] = _screen(inner, place, findings)
+    return clean
+
+
+def _validate(clean: _Raw) -> tuple[StackConfig | None, list[Finding]]:
+    """Check each value; where some are wrong, give what is left without the parts they are in."""
+    try:
+        return StackConfig.model_validate(clean), []
+    except ValidationError as error:
+        findings = [_malformed(detail) for detail in error.errors(include_url=False)]
+    try:
+        return StackConfig.model_validate(_without(clean, findings)), findings
+    except ValidationError:
+        return None, findings
+
+
+def _part(at: _At) -> _At:
+    """Give the part that cannot be judged as a whole when something in it is wrong."""
+    return at[:2] if at[0] == "models" else at[:1]
+
+
+def _without(clean: _Raw, findings: Iterable[Finding]) -> _Raw:
+    parts = {_part(finding.at) for finding in findings}
+    left = {key: value for key, value in clean.items() if (key,) not in parts}
+    if isinstance(models := left.get("models"), Mapping):
+        left["models"] = {
+            name: model for name, model in models.items() if ("models", name) not in parts
+        }
+    return left
+
+
+def _malformed(detail: ErrorDetails) -> Finding:
+    at = tuple(str(part) for part in detail["loc"])
+    if at[-1] == "[key]":
+        rule, example = detail["ctx"]["rule"], detail["ctx"]["example"]
+        return Finding(
+            at=at[:-1], rule=f"the name is not allowed; {rule}", remedy=f"For example: {example}"
+        )
+    match detail["type"]:
+        case "extra_forbidden":
+            return _unknown(at)
+        case "missing":
+            rule = accepts(all_fields()[path_of(at)])
+            wanted = f"; {rule.rule}" if rule else ""
+            return Finding(
+                at=at,
+                rule=f"is missing{wanted}",
+                remedy=f"Write for example: {at[-1]}: {rule.example if rule else '...'}",
+            )
+        case kind if kind == NOT_ACCEPTED:
+            context = detail["ctx"]
+            meant = near(detail["input"], context["choices"])
+            start = "Did you mean" if meant else "Write for example"
+            return Finding(
+                at=at,
+                rule=f"{shown(detail['input'])} is not allowed; {context['rule']}",
+                remedy=f"{start}: {at[-1]}: {meant or context['example']}",
+            )
+        case _:
+            return Finding(
+                at=at,
+                rule=f"{shown(detail['input'])} is not allowed; this is a mapping",
+                remedy=_keys_below(path_of(at)),
+            )
+
+
+def _unknown(at: _At) -> Finding:
+    rule = "there is no such key"
+    if len(at) == 1 and at[0].split(".")[0] in children(""):
+        return Finding(
+            at=at,
+            rule=rule,
+            remedy=f"Nest it, or set it with: pulumi config set --path {at[0]} VALUE",
+        )
+    parent = path_of(at[:-1])
+    meant = near(at[-1], children(parent))
+    return Finding(
+        at=at, rule=rule, remedy=f"Did you mean: {meant}" if meant else _keys_below(parent)
+    )
+
+
+def _keys_below(path: str) -> str:
+    if path in {"models", "models.*.labels"}:
+        example = "heart: {version: 2}" if path == "models" else "stable: 2"
+        return f"Write below it, for example: {example}"
+    return f"Its keys are: {', '.join(children(path))}"
+
+
+def _refused(clean: _Raw) -> Iterator[Finding]:
+    platform = _member(Platform, clean.get("platform"))
+    if platform is None:
+        return
+    local = clean.get("local")
+    server = _member(LocalServerKind, local.get("server") if isinstance(local, Mapping) else None)
+    for refusal in REFUSALS:
+        for at, value in _matches(clean, refusal.field.split(".")):
+            place = Place(
+                platform=platform,
+                target=_target(clean, at, platform) if at[0] == "models" else None,
+                server=server or LocalServerKind.PROCESS,
+            )
+            if (refusal.value is None or refusal.value == value) and refusal.holds_at(place):
+                start = f"{shown(value)} is not possible" if refusal.value else "it has no effect"
+                yield Finding(at=at, rule=f"{start} here: {refusal.reason}", remedy=refusal.remedy)
+
+
+def _target(clean: _Raw, at: _At, platform: Platform) -> Target:
+    model = clean["models"][at[1]]
+    return _member(Target, model.get("target")) or DEFAULT_TARGETS[platform]
+
+
+def _matches(value: Any, path: list[str], at: _At = ()) -> Iterator[tuple[_At, Any]]:
+    if not path:
+        yield at, value
+    elif isinstance(value, Mapping):
+        first, *rest = path
+        for key in value if first == ANY_NAME else (first,) if first in value else ():
+            yield from _matches(value[key], rest, (*at, key))
+
+
+def _member(kind: type[_Kind], value: Any) -> _Kind | None:
+    try:
+        return kind(value)
+    except ValueError:
+        return None
