@@ -9,9 +9,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from ruamel.yaml import YAML
-from ruamel.yaml.error import MarkedYAMLError, YAMLError
-
 from infra.config.model import StackConfig
 from infra.config.parse import SECRET_MARK, parse_stack
 from infra.config.problems import NAMESPACE, ConfigError, Problem, near, shown
@@ -86,6 +83,10 @@ def _parse_config(config: Mapping[Any, object], source: str) -> StackConfig:
 
 
 def _read_document(path: Path) -> dict[Any, Any]:
+    # A program never reads its stack file itself, and need not pay for the parser.
+    from ruamel.yaml import YAML  # noqa: PLC0415
+    from ruamel.yaml.error import YAMLError  # noqa: PLC0415
+
     try:
         document = YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -109,11 +110,10 @@ def _read_document(path: Path) -> dict[Any, Any]:
     return document
 
 
-def _syntax_problem(source: str, error: YAMLError) -> Problem:
-    mark = error.problem_mark if isinstance(error, MarkedYAMLError) else None
-    said = error.problem if isinstance(error, MarkedYAMLError) else None
+def _syntax_problem(source: str, error: Exception) -> Problem:
+    mark = getattr(error, "problem_mark", None)
     where = f"line {mark.line + 1}, column {mark.column + 1}" if mark else ""
-    reason = said or str(error).partition("\n")[0]
+    reason = getattr(error, "problem", None) or str(error).partition("\n")[0]
     return _problem(source, where, f"this is not YAML: {reason}", "Mend it there or just above")
 
 

@@ -2,11 +2,11 @@
 
 Pure data, checked field by field. What fields must be to each other, and what a platform cannot
 honour, is checked by `parse.py`, which is the only door: a `StackConfig` made elsewhere is not
-known to be sound.
+known to be sound. It also fills in the defaults that depend on the platform.
 """
 
 from collections.abc import Mapping
-from typing import Final
+from typing import Any, Final
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -26,18 +26,15 @@ from infra.config.values import (
     KubeContext,
     KubeNamespace,
     Label,
-    LocalServerKind,
     MemoryQuantity,
     Micros,
     ModelName,
     Percent,
-    Platform,
     PlatformChoice,
     Port,
     Seconds,
     ServerChoice,
     Share,
-    Strategy,
     StrategyChoice,
     Target,
     TargetChoice,
@@ -48,15 +45,10 @@ from infra.config.values import (
 
 LATEST: Final = "latest"
 
-DEFAULT_TARGETS: Final[Mapping[Platform, Target]] = {
-    Platform.LOCAL: Target.LOCAL,
-    Platform.GCP: Target.KUBERNETES,
-    Platform.AWS: Target.KUBERNETES,
-    Platform.KUBERNETES: Target.KUBERNETES,
-}
-# Listing a directory is free; listing a bucket is billed by the request.
-_DEFAULT_POLL_SECONDS: Final[Mapping[Target, int]] = {Target.LOCAL: 1}
-_BUCKET_POLL_SECONDS: Final = 120
+
+def _without_default(schema: dict[str, Any]) -> None:
+    """Leave out of the schema a default that depends on the platform."""
+    del schema["default"]
 
 
 class Section(BaseModel):
@@ -87,7 +79,7 @@ class LocalConfig(Section):
     """How a local stack runs its servers."""
 
     server: ServerChoice = Field(
-        default=LocalServerKind.PROCESS,
+        default="process",
         description="`process` is this project's own server; `docker` runs the real image.",
     )
     image: Image = Field(
@@ -196,8 +188,10 @@ class PortsConfig(Section):
 class ModelConfig(Section):
     """One model: which version serves, where and how."""
 
-    target: TargetChoice | None = Field(
-        default=None, description="What serves it. Absent: local on `local`, else Kubernetes."
+    target: TargetChoice = Field(
+        default=Target.LOCAL,
+        description="What serves it. Absent: local on `local`, else Kubernetes.",
+        json_schema_extra=_without_default,
     )
     version: VersionOrLatest | None = Field(
         default=None,
@@ -274,21 +268,3 @@ class StackConfig(Section):
         default=KubernetesConfig(), description="The place in a Kubernetes cluster."
     )
     models: Mapping[ModelName, ModelConfig] = Field(default={}, description="The models, by name.")
-
-    def target_of(self, model: str) -> Target:
-        """Tell what serves a model, chosen or by default."""
-        return self.models[model].target or DEFAULT_TARGETS[self.platform]
-
-    def strategy_of(self, model: str) -> Strategy:
-        """Tell how a model's new version comes, chosen or by default."""
-        config = self.models[model]
-        if config.strategy is not None:
-            return config.strategy
-        if config.version == LATEST:
-            return Strategy.POLL
-        return Strategy.HOT if self.target_of(model) is Target.LOCAL else Strategy.POD
-
-    def poll_seconds_of(self, model: str) -> int:
-        """Tell how often a model that follows the latest version looks for one."""
-        default = _DEFAULT_POLL_SECONDS.get(self.target_of(model), _BUCKET_POLL_SECONDS)
-        return self.models[model].poll_seconds or default

@@ -9,13 +9,17 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from infra.config.fields import ANY_NAME, accepts, all_fields, children, path_of
-from infra.config.model import DEFAULT_TARGETS, StackConfig
+from infra.config.model import LATEST, StackConfig
 from infra.config.problems import ConfigError, Finding, near, shown
 from infra.config.refusals import REFUSALS, Place
 from infra.config.rules import broken_rules
-from infra.config.values import NOT_ACCEPTED, LocalServerKind, Platform, Target
+from infra.config.values import NOT_ACCEPTED, Platform, Strategy, Target
 
 SECRET_MARK: Final = "secure"  # noqa: S105 - the key that Pulumi puts over an encrypted value
+
+# Listing a directory is free; listing a bucket is billed by the request.
+_LOCAL_POLL_SECONDS: Final = 1
+_BUCKET_POLL_SECONDS: Final = 120
 
 _Raw = Mapping[str, Any]
 _At = tuple[str, ...]
@@ -30,7 +34,7 @@ def parse_stack(raw: Mapping[str, object], *, source: str) -> StackConfig:
     screened: list[Finding] = []
     clean = _screen({key: _unfold(value) for key, value in raw.items()}, (), screened)
     refused = list(_refused(clean))
-    stack, malformed = _validate(clean)
+    stack, malformed = _validate(_with_defaults(clean))
     # What is refused as a whole need not be well-formed, and what is named already is not missing.
     known = [finding.at for finding in (*screened, *refused)]
     malformed = [
@@ -102,6 +106,29 @@ def _validate(clean: _Raw) -> tuple[StackConfig | None, list[Finding]]:
         return StackConfig.model_validate(_without(clean, findings)), findings
     except ValidationError:
         return None, findings
+
+
+def _with_defaults(clean: _Raw) -> _Raw:
+    """Fill in what a model does not say and what depends on the platform."""
+    platform, models = _member(Platform, clean.get("platform")), clean.get("models")
+    if platform is None or not isinstance(models, Mapping):
+        return clean
+    filled = {
+        name: {**_model_defaults(model, platform), **model} if isinstance(model, Mapping) else model
+        for name, model in models.items()
+    }
+    return {**clean, "models": filled}
+
+
+def _model_defaults(model: _Raw, platform: Platform) -> _Raw:
+    target, follows = _target(model, platform), model.get("version") == LATEST
+    defaults: dict[str, Any] = {"target": target}
+    if follows:
+        is_local = target is Target.LOCAL
+        defaults["poll_seconds"] = _LOCAL_POLL_SECONDS if is_local else _BUCKET_POLL_SECONDS
+    if target is Target.KUBERNETES:
+        defaults["strategy"] = Strategy.POLL if follows else Strategy.POD
+    return defaults
 
 
 def _part(at: _At) -> _At:
@@ -181,22 +208,22 @@ def _refused(clean: _Raw) -> Iterator[Finding]:
     if platform is None:
         return
     local = clean.get("local")
-    server = _member(LocalServerKind, local.get("server") if isinstance(local, Mapping) else None)
+    is_docker = isinstance(local, Mapping) and local.get("server") == "docker"
     for refusal in REFUSALS:
         for at, value in _matches(clean, refusal.field.split(".")):
             place = Place(
                 platform=platform,
-                target=_target(clean, at, platform) if at[0] == "models" else None,
-                server=server or LocalServerKind.PROCESS,
+                target=_target(clean["models"][at[1]], platform) if at[0] == "models" else None,
+                server="docker" if is_docker else "process",
             )
             if (refusal.value is None or refusal.value == value) and refusal.holds_at(place):
                 start = f"{shown(value)} is not possible" if refusal.value else "it has no effect"
                 yield Finding(at=at, rule=f"{start} here: {refusal.reason}", remedy=refusal.remedy)
 
 
-def _target(clean: _Raw, at: _At, platform: Platform) -> Target:
-    model = clean["models"][at[1]]
-    return _member(Target, model.get("target")) or DEFAULT_TARGETS[platform]
+def _target(model: _Raw, platform: Platform) -> Target:
+    default = Target.LOCAL if platform is Platform.LOCAL else Target.KUBERNETES
+    return _member(Target, model.get("target")) or default
 
 
 def _matches(value: Any, path: list[str], at: _At = ()) -> Iterator[tuple[_At, Any]]:

@@ -5,7 +5,7 @@ to reach a resource there.
 """
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, get_args
 
 from infra.config.fields import leaf_fields
 from infra.config.values import LocalServerKind, Platform, Target
@@ -21,7 +21,9 @@ _VERTEX: Final = frozenset({Target.VERTEX})
 _SAGEMAKER: Final = frozenset({Target.SAGEMAKER})
 _MANAGED: Final = _VERTEX | _SAGEMAKER
 _ALL_TARGETS: Final = frozenset(Target)
-_ALL_SERVERS: Final = frozenset(LocalServerKind)
+_PROCESS: Final[frozenset[LocalServerKind]] = frozenset({"process"})
+_DOCKER: Final[frozenset[LocalServerKind]] = frozenset({"docker"})
+_ALL_SERVERS: Final[frozenset[LocalServerKind]] = frozenset(get_args(LocalServerKind))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,7 +32,7 @@ class Place:
 
     platform: Platform
     target: Target | None = None
-    server: LocalServerKind = LocalServerKind.PROCESS
+    server: LocalServerKind = "process"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,7 +91,7 @@ REFUSALS: Final = (
     Refusal(
         field="local.image",
         platforms=_LOCAL,
-        servers=frozenset({LocalServerKind.PROCESS}),
+        servers=_PROCESS,
         reason="the server is a process, not a container",
         remedy="Remove the line, or write: server: docker",
     ),
@@ -173,15 +175,14 @@ REFUSALS: Final = (
     ),
     Refusal(
         field="models.*.strategy",
-        value="pod",
         targets=_LOCAL_TARGET,
-        reason="one machine has no pods; a local release is a swap inside the running server",
-        remedy="Remove the line, or write: strategy: hot",
+        reason="a local release is always a swap inside the running server",
+        remedy="Remove the line",
     ),
     Refusal(
         field="models.*.canary",
         targets=_LOCAL_TARGET,
-        servers=frozenset({LocalServerKind.DOCKER}),
+        servers=_DOCKER,
         reason="the real server cannot split traffic by itself",
         remedy="Remove the section, or write: servestack:local.server: process",
     ),

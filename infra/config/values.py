@@ -5,10 +5,10 @@ one value at a time are in `rules.py`.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final, Literal, get_args
 
 from annotated_types import Ge, Gt, Le
 from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler, Strict, StringConstraints
@@ -126,24 +126,19 @@ class Strategy(StrEnum):
     POLL = "poll"
 
 
-class LocalServerKind(StrEnum):
-    """Which server a local stack runs."""
-
-    PROCESS = "process"
-    DOCKER = "docker"
+LocalServerKind = Literal["process", "docker"]
 
 
-def _one_of(kind: type[StrEnum], what: str, example: StrEnum) -> Accepts:
-    choices = tuple(str(member) for member in kind)
-    listed = f"{', '.join(choices[:-1])} or {choices[-1]}"
-    return Accepts(f"{what} is {listed}", str(example), choices)
+def _one_of(choices: Iterable[str], what: str, example: str) -> Accepts:
+    words = tuple(str(choice) for choice in choices)
+    return Accepts(f"{what} is {', '.join(words[:-1])} or {words[-1]}", str(example), words)
 
 
 PlatformChoice = Annotated[Platform, _one_of(Platform, "a platform", Platform.LOCAL)]
 TargetChoice = Annotated[Target, _one_of(Target, "a target", Target.KUBERNETES)]
 StrategyChoice = Annotated[Strategy, _one_of(Strategy, "a strategy", Strategy.HOT)]
 ServerChoice = Annotated[
-    LocalServerKind, _one_of(LocalServerKind, "a local server", LocalServerKind.PROCESS)
+    LocalServerKind, _one_of(get_args(LocalServerKind), "a local server", "process")
 ]
 
 YesNo = Annotated[bool, Strict(), _WORDS, Accepts("it is true or false", "true")]

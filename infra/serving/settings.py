@@ -22,7 +22,8 @@ class BatchingSettings:
 class ServingSettings:
     """One server process for one model.
 
-    `versions` empty means "the latest in the bucket"; then `poll_seconds` says how often to look.
+    `versions` empty means "the latest in the bucket"; `poll_seconds` says how often to look, and
+    0 leaves TF Serving's own second. A port of 0 is chosen by whoever starts the server.
     `traffic` gives each version's percentage of the requests that name no version (local server
     only: elsewhere a Service or a gateway does it); empty leaves TF Serving's rule, the highest.
     """
