@@ -3,12 +3,11 @@
 import argparse
 import json
 import os
-import signal
 import sys
-from typing import NoReturn
 
 from tools.engine.acquire import ensure_engine
 from tools.engine.errors import EngineError
+from tools.engine.progress import end_in_order_on_sigterm, say
 
 
 def main() -> int:
@@ -21,12 +20,12 @@ def main() -> int:
     )
     parser.add_argument("--json", action="store_true", help="print all that is known about it")
     arguments = parser.parse_args()
-    signal.signal(signal.SIGTERM, _end)
+    end_in_order_on_sigterm()
     try:
         engine = ensure_engine(environ=os.environ, progress=say)
     except EngineError as error:
         say(str(error))
-        return 1
+        return error.exit_code
     except KeyboardInterrupt:
         return 130
     if arguments.json:
@@ -35,17 +34,6 @@ def main() -> int:
     else:
         sys.stdout.write(f"{engine.bin_dir}\n")
     return 0
-
-
-def say(line: str) -> None:
-    """Show one line of progress."""
-    sys.stderr.write(f"{line}\n")
-    sys.stderr.flush()
-
-
-def _end(*_: object) -> NoReturn:
-    # An orderly end instead of the signal's own, so that a running build is ended and cleared away.
-    sys.exit(143)
 
 
 if __name__ == "__main__":

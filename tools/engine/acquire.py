@@ -10,7 +10,7 @@ from pathlib import Path
 from tools.engine.build import build_engine
 from tools.engine.cache import cache_directory, locked, staged
 from tools.engine.download import RELEASES_URL, download_engine
-from tools.engine.errors import EngineError, WayClosedError
+from tools.engine.errors import EngineError, EngineUsageError, WayClosedError
 from tools.engine.pins import VERSION, cache_key, fits
 
 WAYS = ("path", "cache", "download", "build")
@@ -72,7 +72,7 @@ def chosen_ways(environ: Mapping[str, str]) -> tuple[str, ...]:
     """Return the ways to try, in order."""
     ways = tuple(environ.get("SERVESTACK_ENGINE", ",".join(WAYS)).replace(" ", "").split(","))
     if unknown := [way for way in ways if way not in WAYS]:
-        raise EngineError(
+        raise EngineUsageError(
             f"SERVESTACK_ENGINE: unknown way {unknown[0]!r}; write some of {','.join(WAYS)}."
         )
     return ways

@@ -2,7 +2,15 @@
 
 
 class EngineError(Exception):
-    """There is no engine to run with, or it cannot be told which."""
+    """There is no engine to run with."""
+
+    exit_code = 1
+
+
+class EngineUsageError(EngineError):
+    """What the user asked for makes no sense."""
+
+    exit_code = 2
 
 
 class WayClosedError(Exception):
