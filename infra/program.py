@@ -104,30 +104,23 @@ def _require_published(config: StackConfig, stack: str, bucket: Path) -> None:
 
 
 def _settings(name: str, model: ModelConfig, kind: str) -> ServingSettings:
-    traffic = {}
-    if isinstance(model.version, int):
-        canary = {model.canary.version: model.canary.share} if model.canary else {}
-        traffic = {model.version: 100 - sum(canary.values()), **canary}
+    # Our own server is always told the shares, so that a canary comes and goes without a restart;
+    # the real one has no such file, and the configuration refuses it a canary.
+    alone = dict.fromkeys(model.pinned_versions, 100)
+    traffic = (model.traffic or alone) if kind == "process" else {}
+    batching = BatchingSettings(**model.batching.model_dump()) if model.batching else None
     return ServingSettings(
         model=name,
         base_path="",
-        versions=tuple(sorted(traffic)),
-        rest_port=(model.ports and model.ports.rest) or 0,
-        grpc_port=(model.ports and model.ports.grpc) or 0,
+        versions=model.pinned_versions,
+        rest_port=(model.ports.rest if model.ports else None) or 0,
+        grpc_port=(model.ports.grpc if model.ports else None) or 0,
         labels=model.labels,
-        # The real server has no such file, and the configuration refuses it a canary.
-        traffic=traffic if kind == "process" else {},
+        traffic=traffic,
         poll_seconds=model.poll_seconds or 0,
-        batching=model.batching
-        and BatchingSettings(
-            max_batch_size=model.batching.max_batch_size,
-            batch_timeout_micros=model.batching.batch_timeout_micros,
-            max_enqueued_batches=model.batching.max_enqueued_batches,
-            num_batch_threads=model.batching.num_batch_threads,
-            allowed_batch_sizes=tuple(model.batching.allowed_batch_sizes),
-        ),
+        batching=batching,
         warmup=model.warmup,
-        intra_op_threads=model.threads and model.threads.intra_op,
-        inter_op_threads=model.threads and model.threads.inter_op,
+        intra_op_threads=model.threads.intra_op if model.threads else None,
+        inter_op_threads=model.threads.inter_op if model.threads else None,
         prefer_tflite_model=model.prefer_tflite_model,
     )
