@@ -219,7 +219,10 @@ class ModelConfig(Section):
         default=None, description="What each replica asks for."
     )
     gpu: GpuConfig | None = Field(default=None, description="Accelerators of each replica.")
-    batching: BatchingConfig | None = Field(default=None, description="Absent: no batching.")
+    batching: BatchingConfig | None = Field(
+        default=None,
+        description="Put requests that arrive together into one run. Absent: none is delayed.",
+    )
     warmup: YesNo = Field(
         default=True, description="Replay the model's warm-up requests before it serves."
     )

@@ -207,6 +207,11 @@ class _Name:
     ) -> CoreSchema:
         return core_schema.no_info_after_validator_function(self._check, handler(source))
 
+    def __get_pydantic_json_schema__(
+        self, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        return {**handler(schema), "pattern": MODEL_NAME_PATTERN}
+
     def _check(self, name: str) -> str:
         if not is_model_name(name):
             raise ValueError(name)

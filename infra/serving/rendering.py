@@ -21,6 +21,9 @@ MONITORING_FILE: Final = "monitoring.config"
 TRAFFIC_FILE: Final = "traffic.json"
 METRICS_PATH: Final = "/monitoring/prometheus/metrics"
 
+# TF Serving's own default.
+_POLL_SECONDS: Final = 1
+
 # A running server reads these again; everything else it reads once, when it starts.
 LIVE_FILES: Final = frozenset({MODELS_FILE, TRAFFIC_FILE})
 
@@ -63,8 +66,8 @@ def _flags(settings: ServingSettings, config_dir: str) -> Iterator[tuple[str, st
     # Without it a server refuses to start with labels, since nothing is loaded yet.
     yield "allow_version_labels_for_unavailable_models", "true"
     yield "enable_model_warmup", _word(settings.warmup)
-    if settings.poll_seconds:
-        yield "file_system_poll_wait_seconds", settings.poll_seconds
+    # Named versions need it too: it is how a running server finds what the models file adds.
+    yield "file_system_poll_wait_seconds", settings.poll_seconds or _POLL_SECONDS
     if settings.monitoring:
         yield "monitoring_config_file", f"{config_dir}/{MONITORING_FILE}"
     if settings.batching is not None:
