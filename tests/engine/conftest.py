@@ -1,0 +1,32 @@
+"""The engine, made sure of once, and throw-away projects for it."""
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.engine.harness import Project, create_project
+from tools.engine.acquire import Engine, ensure_engine
+
+
+@pytest.fixture(scope="session")
+def engine() -> Engine:
+    return ensure_engine(environ=os.environ, progress=print)
+
+
+@pytest.fixture
+def make_project(engine: Engine, tmp_path: Path) -> Iterator[Callable[..., Project]]:
+    """Make projects that are destroyed after the test; see `create_project` for the arguments."""
+    made: list[Project] = []
+
+    def make(**options: object) -> Project:
+        directory = tmp_path / f"project-{len(made)}"
+        project = create_project(directory, engine, os.environ, **options)  # type: ignore[arg-type] -- checked there
+        made.append(project)
+        return project
+
+    yield make
+    for project in made:
+        if project.up_ran:
+            project.destroy()
