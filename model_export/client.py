@@ -18,7 +18,7 @@ from pydantic import JsonValue
 from model_export import wire
 from model_export.errors import ModelExportError, RefusedError
 from model_export.savedmodel import read_signatures
-from model_export.tensors import columns, from_tensor, rows, to_tensor
+from model_export.tensors import columns, from_tensor, rows, to_array, to_tensor
 
 DEFAULT_SIGNATURE: Final = "serving_default"
 _SERVICE: Final = "/tensorflow.serving.PredictionService"
@@ -145,7 +145,7 @@ class GrpcClient:
         inputs = signatures[target.signature].inputs
         request = wire.message("PredictRequest")(model_spec=_model_spec(target))
         for name, values in columns(instances, inputs).items():
-            request.inputs[name].CopyFrom(to_tensor(name, values, inputs[name]))
+            request.inputs[name].CopyFrom(to_tensor(to_array(name, values, inputs[name])))
         response = self._call(self._predict, request)
         outputs = {name: from_tensor(tensor) for name, tensor in response.outputs.items()}
         return rows(outputs, len(instances))

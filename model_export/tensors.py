@@ -61,13 +61,26 @@ def columns(
     return {name: [row[name] for row in rows] for name in inputs}
 
 
-def to_tensor(name: str, values: Sequence[JsonValue], spec: TensorSpec) -> Any:
+def to_array(name: str, values: Sequence[JsonValue], spec: TensorSpec) -> NDArray[Any]:
+    """Read the values of one input as its dtype; strings become bytes."""
+    try:
+        if spec.dtype == "string":
+            return np.array(_to_bytes(values), dtype=object)
+        return _numeric(values, np.dtype(spec.dtype))
+    except (ValueError, OverflowError, TypeError, binascii.Error) as error:
+        raise RefusedError(
+            f"Input '{name}' cannot be read as {spec.dtype}, of one shape in every instance: "
+            f"{error}."
+        ) from error
+
+
+def to_tensor(array: NDArray[Any]) -> Any:
     """Make the message for one input."""
-    array = _array(name, values, spec.dtype)
-    tensor = wire.message("Tensor")(dtype=_NUMBERS[spec.dtype])
+    dtype = "string" if array.dtype == object else array.dtype.name
+    tensor = wire.message("Tensor")(dtype=_NUMBERS[dtype])
     for size in array.shape:
         tensor.shape.dims.add(size=size)
-    if spec.dtype == "string":
+    if dtype == "string":
         tensor.string.extend(array.ravel().tolist())
     else:
         tensor.content = array.tobytes()
@@ -101,17 +114,6 @@ def rows(outputs: Mapping[str, NDArray[Any]], count: int) -> tuple[JsonValue, ..
     if len(listed) == 1:
         return tuple(next(iter(listed.values())))
     return tuple({name: column[index] for name, column in listed.items()} for index in range(count))
-
-
-def _array(name: str, values: Sequence[JsonValue], dtype: str) -> NDArray[Any]:
-    try:
-        if dtype == "string":
-            return np.array(_to_bytes(values), dtype=object)
-        return _numeric(values, np.dtype(dtype))
-    except (ValueError, OverflowError, TypeError, binascii.Error) as error:
-        raise RefusedError(
-            f"Input '{name}' cannot be read as {dtype}, the same shape in every instance: {error}."
-        ) from error
 
 
 def _numeric(values: Sequence[JsonValue], dtype: np.dtype[Any]) -> NDArray[Any]:

@@ -16,7 +16,8 @@ from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 
 # `name = number: type`; `*` repeats, `%` is a map from strings. Numbers as in TensorFlow's
 # saved_model.proto, meta_graph.proto, tensor.proto, tensor_shape.proto and in TF Serving's
-# model.proto, predict.proto, get_model_metadata.proto.
+# model.proto, predict.proto, get_model_metadata.proto,
+# prediction_log.proto.
 _SCHEMA: Final = """
 SavedModel        saved_model_schema_version=1:int64 meta_graphs=2:*MetaGraph
 MetaGraph         meta_info=1:MetaInfo signatures=5:%SignatureDef
@@ -37,6 +38,8 @@ MetadataRequest   model_spec=1:ModelSpec fields=2:*string
 MetadataResponse  model_spec=1:ModelSpec metadata=2:%Any
 Any               type_url=1:string value=2:bytes
 SignatureDefMap   signatures=1:%SignatureDef
+PredictionLog     predict_log=6:PredictLog
+PredictLog        request=1:PredictRequest
 """
 
 # TensorFlow's DataType, by its number.
