@@ -10,7 +10,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from samples.sample import TrainedSample
+from samples.sample import TrainedSample, fix_randomness
 
 SIDE_PIXELS: Final = 28
 DIGIT_COUNT: Final = 10
@@ -59,7 +59,7 @@ def train(seed: int) -> TrainedSample:
     """Train the model; the same seed gives the same model."""
     import keras  # noqa: PLC0415 loads TensorFlow, which only a training pays for
 
-    keras.utils.set_random_seed(seed)
+    fix_randomness(seed)
     images, shown = drawings(_TRAINED_COUNT + _TESTED_COUNT)
     image = keras.Input((SIDE_PIXELS, SIDE_PIXELS), name="image", dtype="uint8")
     layers = keras.layers
@@ -133,4 +133,5 @@ def _draw(random: np.random.Generator, points: NDArray[np.float64]) -> NDArray[n
     thickness = random.uniform(0.03, 0.055, (count, 1, 1))
     ink = np.clip((thickness - distance) * SIDE_PIXELS + 0.5, 0, 1)
     ink = ink * random.uniform(0.7, 1.0, (count, 1, 1)) + random.normal(0, 0.05, ink.shape)
-    return (np.clip(ink, 0, 1) * 255).astype(np.uint8)
+    drawn: NDArray[np.uint8] = (np.clip(ink, 0, 1) * 255).astype(np.uint8)
+    return drawn

@@ -9,7 +9,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from samples.sample import TrainedSample
+from samples.sample import TrainedSample, fix_randomness
 
 SEXES: Final = ("female", "male")
 CHEST_PAINS: Final = ("typical", "atypical", "non-anginal", "asymptomatic")
@@ -69,7 +69,7 @@ def train(seed: int) -> TrainedSample:
     """Train the model; the same seed gives the same model."""
     import keras  # noqa: PLC0415 loads TensorFlow, which only a training pays for
 
-    keras.utils.set_random_seed(seed)
+    fix_randomness(seed)
     columns, ill = patients(_TRAINED_COUNT + _TESTED_COUNT)
     inputs = {
         name: keras.Input((), name=name, dtype="string" if name in WORDS else "float32")
