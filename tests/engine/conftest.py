@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -20,9 +21,9 @@ def make_project(engine: Engine, tmp_path: Path) -> Iterator[Callable[..., Proje
     """Make projects that are destroyed after the test; see `create_project` for the arguments."""
     made: list[Project] = []
 
-    def make(**options: object) -> Project:
+    def make(**options: Any) -> Project:
         directory = tmp_path / f"project-{len(made)}"
-        project = create_project(directory, engine, os.environ, **options)  # type: ignore[arg-type] -- checked there
+        project = create_project(directory, engine, os.environ, **options)
         made.append(project)
         return project
 

@@ -19,7 +19,8 @@ MakeProject = Callable[..., Project]
 FILE_PROGRAM = """
 import pathlib
 import pulumi
-from pulumi.dynamic import CreateResult, DiffResult, ReadResult, Resource, ResourceProvider, UpdateResult
+from pulumi.dynamic import CreateResult, DiffResult, ReadResult, UpdateResult
+from pulumi.dynamic import Resource, ResourceProvider
 
 class FileProvider(ResourceProvider):
     def create(self, props):
@@ -50,6 +51,7 @@ pulumi.export("organization", pulumi.get_organization())
 """
 
 
+@pytest.mark.slow
 def test_a_dynamic_resource_goes_through_its_whole_life(
     make_project: MakeProject, tmp_path: Path
 ) -> None:
@@ -130,15 +132,12 @@ def test_a_run_error_shows_its_one_line_and_no_traceback(make_project: MakeProje
     assert "Traceback" not in output
 
 
-def test_an_exception_is_shown_and_not_buried_under_an_interrupt(
-    make_project: MakeProject,
-) -> None:
+def test_an_exception_of_the_program_is_shown(make_project: MakeProject) -> None:
     project = make_project(program="import pulumi\nraise ValueError('the real error')")
     failed = project.pulumi("preview", expect=None)
     output = failed.stdout + failed.stderr
     assert failed.returncode != 0
     assert "ValueError: the real error" in output
-    assert "KeyboardInterrupt" not in output
 
 
 FAILING_RESOURCE = """
@@ -153,20 +152,16 @@ class Thing(Resource):
     def __init__(self, name):
         super().__init__(Failing(), name, {})
 
-for number in range(3):
-    Thing(f"thing-{number}")
+Thing("thing")
 """
 
 
-def test_a_failing_resource_is_shown_and_not_buried_under_an_interrupt(
-    make_project: MakeProject,
-) -> None:
+def test_a_failing_resource_is_shown(make_project: MakeProject) -> None:
     project = make_project(program=FAILING_RESOURCE)
     failed = project.up(expect=None)
     output = failed.stdout + failed.stderr
     assert failed.returncode != 0
     assert "the port is in use" in output
-    assert "KeyboardInterrupt" not in output
 
 
 def test_a_missing_virtual_environment_is_named_with_its_remedy(
@@ -185,8 +180,9 @@ time.sleep(600)
 """
 
 
-def test_no_program_outlives_an_engine_that_is_killed(
-    make_project: MakeProject, tmp_path: Path
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
+def test_an_ended_engine_takes_its_program_with_it_and_prints_no_traceback(
+    make_project: MakeProject, tmp_path: Path, number: signal.Signals
 ) -> None:
     project = make_project(program=WAITING_PROGRAM)
     pid_file = tmp_path / "pid"
@@ -194,13 +190,16 @@ def test_no_program_outlives_an_engine_that_is_killed(
         [project.engine.pulumi, "preview", "--non-interactive"],
         cwd=project.directory,
         env={**project.environment, "PID_FILE": str(pid_file)},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
     ) as running:
         wait_until(lambda: pid_file.exists() and pid_file.read_text() != "")
         program = int(pid_file.read_text())
-        running.send_signal(signal.SIGKILL)
+        running.send_signal(number)
+        output = running.communicate(timeout=20)[0]
     wait_until(lambda: not is_running(program))
+    assert "Traceback" not in output
 
 
 def test_what_the_program_asks_for_is_told_without_loading_it(make_project: MakeProject) -> None:

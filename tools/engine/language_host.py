@@ -123,8 +123,8 @@ class LanguageHost(language_pb2_grpc.LanguageRuntimeServicer):
         self.children: list[subprocess.Popen[bytes]] = []
 
     def start(self, command: list[str], context: Any, **options: Any) -> subprocess.Popen[bytes]:
-        # A group of its own: at the end the engine interrupts this host's whole group, and an
-        # interrupted program would bury the real error under a KeyboardInterrupt traceback.
+        # A group of its own: a cancelled engine interrupts this host's whole group, and a program
+        # that is interrupted buries what matters under a KeyboardInterrupt traceback.
         process = subprocess.Popen(command, start_new_session=True, **options)  # noqa: S603 -- the user's own program
         self.children.append(process)
         context.add_callback(lambda: stop(process))
