@@ -9,14 +9,39 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
-from typing import Final, Literal
+from typing import Annotated, Final, Literal
 
-from pydantic import ConfigDict, JsonValue, TypeAdapter, ValidationError, with_config
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    ConfigDict,
+    Field,
+    FiniteFloat,
+    JsonValue,
+    StringConstraints,
+    TypeAdapter,
+    ValidationError,
+    with_config,
+)
 
 from model_export.errors import ModelExportError
+from model_export.layout import MAX_VERSION, MODEL_NAME_RULE, is_model_name
 
 SCHEMA: Final = 1
+
+
+def _inside(path: str) -> str:
+    """Refuse a path that could lead out of the version's directory."""
+    parts = path.split("/")
+    if "\\" in path or any(part in {"", ".", ".."} for part in parts):
+        raise ValueError("this is no path inside a version")
+    return path
+
+
+def _allowed(name: str) -> str:
+    if not is_model_name(name):
+        raise ValueError(f"a model's name is {MODEL_NAME_RULE}")
+    return name
 
 
 @with_config(ConfigDict(extra="forbid"))
@@ -24,9 +49,9 @@ SCHEMA: Final = 1
 class FileEntry:
     """One file of a version, its path relative to the version's directory, with '/' inside."""
 
-    path: str
-    size_bytes: int
-    sha256: str
+    path: Annotated[str, AfterValidator(_inside)]
+    size_bytes: Annotated[int, Field(ge=0)]
+    sha256: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 
 
 @with_config(ConfigDict(extra="forbid"))
@@ -64,19 +89,19 @@ class Manifest:
     """All that is known of one immutable version."""
 
     schema: Literal[1] = SCHEMA
-    model: str
-    version: int
+    model: Annotated[str, AfterValidator(_allowed)]
+    version: Annotated[int, Field(ge=1, le=MAX_VERSION)]
     files: tuple[FileEntry, ...]
     signatures: Mapping[str, Signature]
     tensorflow_version: str
-    created_at: datetime
+    created_at: AwareDatetime
     created_by: str
     keras_version: str | None = None
     git_commit: str | None = None
     git_dirty: bool | None = None
-    parent: int | None = None
+    parent: Annotated[int, Field(ge=1, le=MAX_VERSION)] | None = None
     labels: Mapping[str, str] = field(default_factory=dict)
-    metrics: Mapping[str, float] = field(default_factory=dict)
+    metrics: Mapping[str, FiniteFloat] = field(default_factory=dict)
     sample: Sample | None = None
 
     @property
@@ -109,9 +134,11 @@ def parse_manifest(document: bytes, where: str) -> Manifest:
     try:
         return _DOCUMENT.validate_json(document)
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        key = ".".join(str(part) for part in first["loc"])
+        faults = "; ".join(
+            f"{'.'.join(map(str, fault['loc'])) or 'the document'}: {fault['msg']}"
+            for fault in error.errors(include_url=False)
+        )
         raise ModelExportError(
-            f"{where} is not a manifest that this version of servestack can read: "
-            f"{key or 'the document'}: {first['msg']}. Publish the version again."
+            f"{where} is not a manifest that this version of servestack can read: {faults}. "
+            "Publish the model as a new version."
         ) from error
