@@ -22,5 +22,5 @@ def container_name(*, home: str, stack: str, model: str) -> str:
 
     The digest also keeps stack `a-b`, model `c` apart from stack `a`, model `b-c`.
     """
-    identity = "\0".join((home, stack, model))
+    identity = f"{home}\0{stack}\0{model}"
     return digested(f"servestack-{stack}-{model}", of=identity, limit=_CONTAINER_CHARACTERS)

@@ -181,8 +181,12 @@ class ThreadsConfig(Section):
 class PortsConfig(Section):
     """Fixed ports of a local server."""
 
-    rest: Port | None = Field(default=None, description="REST port. Absent: a free one is kept.")
-    grpc: Port | None = Field(default=None, description="gRPC port. Absent: a free one is kept.")
+    rest: Port | None = Field(
+        default=None, description="Port for REST. Absent: a free one is kept."
+    )
+    grpc: Port | None = Field(
+        default=None, description="Port for gRPC. Absent: a free one is kept."
+    )
 
 
 class ModelConfig(Section):

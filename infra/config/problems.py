@@ -48,13 +48,14 @@ class Finding:
 
     def in_file(self, file: str) -> Problem:
         """Name the file and the key as `pulumi config` does."""
-        key = f"{NAMESPACE}:{'.'.join(self.at)}"
+        key = f"{NAMESPACE}:{'.'.join(shown(part) for part in self.at)}"
         return Problem(file=file, key=key, rule=self.rule, remedy=self.remedy)
 
 
 def shown(value: object) -> str:
-    """Show what was written, shortened."""
-    text = value if isinstance(value, str) and value else json.dumps(value, default=str)
+    """Show what was written, shortened, on one line and without a terminal's control codes."""
+    is_plain = isinstance(value, str) and value.isprintable() and value != ""
+    text = str(value) if is_plain else json.dumps(value, default=str)
     return text if len(text) <= _SHOWN_CHARACTERS else f"{text[: _SHOWN_CHARACTERS - 1]}…"
 
 

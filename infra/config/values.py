@@ -8,10 +8,17 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from ipaddress import ip_address
 from typing import Annotated, Any, Final, Literal, get_args
 
 from annotated_types import Ge, Gt, Le
-from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler, Strict, StringConstraints
+from pydantic import (
+    AfterValidator,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
+    Strict,
+    StringConstraints,
+)
 from pydantic import ValidationError as Refused
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
@@ -252,6 +259,7 @@ Image = Annotated[
 Address = Annotated[
     str,
     _text(r"([0-9]{1,3}(\.[0-9]{1,3}){3}|[0-9a-fA-F:]*:[0-9a-fA-F:]*)"),
+    AfterValidator(lambda address: str(ip_address(address))),
     Accepts("it is an IP address of this machine", "127.0.0.1"),
 ]
 GcpProject = Annotated[
