@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
     from tensorflow.core.protobuf.meta_graph_pb2 import SignatureDef
     from tensorflow_serving.apis.classification_pb2 import ClassificationResult
@@ -101,7 +100,6 @@ class BatchingParameters:
     max_enqueued_batches: int = 10
     num_batch_threads: int
     allowed_batch_sizes: tuple[int, ...] = ()
-    pad_variable_length_inputs: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -205,7 +203,10 @@ class Manager(Protocol):
         """Tell the state of a model's versions, highest first; ServingError where none is known."""
 
     async def reload(self, models: Sequence[ModelConfig]) -> None:
-        """Take this as the whole truth; return when it is so, ServingError when it cannot be."""
+        """Take this as the whole truth; return once every new model has a version available.
+
+        ServingError where labels forbid it (nothing is changed) or a new model cannot be loaded.
+        """
 
 
 class Dispatcher(Protocol):
@@ -261,7 +262,7 @@ class Metrics(Protocol):
         """Count an attempt to load; feeds saved_model load_attempt_count and load_latency."""
 
     def warmup(self, *, model_path: str, code: Code, seconds: float) -> None:
-        """Feeds model_warmup_latency."""
+        """Count one warm-up; feeds model_warmup_latency."""
 
 
 class Frontend(Protocol):
