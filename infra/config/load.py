@@ -42,7 +42,7 @@ def read_stack_file(path: Path) -> StackConfig:
             place = "Did you mean" if meant else "Move it below config: or remove it; keys here are"
             known = meant or ", ".join(STACK_FILE_KEYS)
             problems.append(
-                _problem(path.name, str(key), "there is no such key", f"{place}: {known}")
+                _problem(path.name, shown(key), "there is no such key", f"{place}: {known}")
             )
     config = document.get("config", {})
     if not isinstance(config, dict):
@@ -66,13 +66,13 @@ def _parse_config(config: Mapping[Any, object], source: str) -> StackConfig:
     for key, value in config.items():
         namespace, colon, name = str(key).partition(":")
         if not colon:
-            remedy = f"Write: {NAMESPACE}:{key}:"
-            problems.append(_problem(source, str(key), "a key starts with its namespace", remedy))
+            remedy = f"Write: {NAMESPACE}:{shown(key)}:"
+            problems.append(_problem(source, shown(key), "a key starts with its namespace", remedy))
         elif namespace == NAMESPACE:
             own[name] = value
         elif near(namespace, [NAMESPACE]):
-            remedy = f"Did you mean: {NAMESPACE}:{name}"
-            problems.append(_problem(source, str(key), "nothing reads this namespace", remedy))
+            remedy = f"Did you mean: {NAMESPACE}:{shown(name)}"
+            problems.append(_problem(source, shown(key), "nothing reads this namespace", remedy))
     try:
         stack = parse_stack(own, source=source)
     except ConfigError as error:

@@ -72,10 +72,12 @@ def _screen(value: Any, at: _At, findings: list[Finding]) -> Any:
         place = (*at, str(key))
         if not isinstance(key, str):
             findings.append(
-                Finding(at=place, rule="a key is text", remedy=f'Write it in quotes: "{key}":')
+                Finding(
+                    at=place, rule="a key is text", remedy=f'Write it in quotes: "{shown(key)}":'
+                )
             )
         elif inner is None:
-            empty = f", or write: {key}: {{}}" if at == ("models",) else ""
+            empty = f", or write: {shown(key)}: {{}}" if at == ("models",) else ""
             findings.append(
                 Finding(
                     at=place,
@@ -187,7 +189,7 @@ def _unknown(at: _At) -> Finding:
         return Finding(
             at=at,
             rule=rule,
-            remedy=f"Nest it, or set it with: pulumi config set --path {at[0]} VALUE",
+            remedy=f"Nest it, or set it with: pulumi config set --path {shown(at[0])} VALUE",
         )
     parent = path_of(at[:-1])
     meant = near(at[-1], children(parent))

@@ -124,6 +124,10 @@ def test_the_program_refuses_a_secret_without_showing_it(monkeypatch: pytest.Mon
             "serve-stack:models: nothing reads this namespace. Did you mean: servestack:models",
         ),
         (
+            'config:\n  servestack:platform: local\n  "serve\\n": 1\n',
+            '"serve\\n": a key starts with its namespace. Write: servestack:"serve\\n":',
+        ),
+        (
             "",
             (
                 "servestack:platform: is missing; a platform is local, gcp, aws or kubernetes. "

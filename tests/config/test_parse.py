@@ -90,8 +90,8 @@ def heart(**model: Any) -> dict[str, Any]:
             {"models": {"Heart": {}}},
             (
                 "models.Heart: the name is not allowed; a model's name is 1 to 63 "
-                "lower-case letters, digits and hyphens, starting with a letter and not ending with a "
-                "hyphen. For example: heart"
+                "lower-case letters, digits and hyphens, starting with a letter and not ending "
+                "with a hyphen. For example: heart"
             ),
         ),
         (

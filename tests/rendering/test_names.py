@@ -1,0 +1,46 @@
+"""Names fit their service, stay for ever, and two things never share one."""
+
+import re
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from infra.names import container_name
+
+stacks = st.from_regex(r"[A-Za-z0-9_.-]{1,100}", fullmatch=True)
+models = st.from_regex(r"[a-z][a-z0-9-]{0,61}[a-z0-9]", fullmatch=True)
+identities = st.tuples(st.text(max_size=10), stacks, models)
+
+
+@given(identities)
+def test_a_container_name_is_one_that_docker_takes(identity: tuple[str, str, str]) -> None:
+    home, stack, model = identity
+    name = container_name(home=home, stack=stack, model=model)
+    assert re.fullmatch(r"[a-zA-Z0-9][a-zA-Z0-9_.-]{0,62}", name)
+
+
+@given(identities, identities)
+def test_two_servers_never_share_a_container_name(
+    one: tuple[str, str, str], other: tuple[str, str, str]
+) -> None:
+    names = {
+        container_name(home=home, stack=stack, model=model) for home, stack, model in (one, other)
+    }
+    assert len(names) == len({one, other})
+
+
+def test_a_hyphen_more_or_less_is_another_server() -> None:
+    assert container_name(home="/h", stack="a-b", model="c") != container_name(
+        home="/h", stack="a", model="b-c"
+    )
+
+
+def test_long_names_that_differ_at_the_end_stay_apart() -> None:
+    assert container_name(home="/h", stack="s" * 90 + "1", model="m") != container_name(
+        home="/h", stack="s" * 90 + "2", model="m"
+    )
+
+
+def test_a_name_does_not_change_between_releases_of_servestack() -> None:
+    name = container_name(home="/home/me/servestack/.servestack", stack="local", model="heart")
+    assert name == "servestack-local-heart-eb432014"
