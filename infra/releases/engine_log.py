@@ -1,0 +1,79 @@
+"""What the engine says while it works: a line for each step, and its errors once. Pure."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from pulumi.automation.events import EngineEvent, StepEventMetadata
+
+# Said by the engine after every error that already said it better.
+_ECHOES: Final = (
+    "update failed",
+    "preview failed",
+    "an unhandled error occurred: Program exited with non-zero exit code",
+    "one or more errors occurred",
+)
+# The dynamic-provider host's own words before those of the exception.
+_PREFIX: Final = "Exception calling application: "
+_DONE: Final = {
+    "create": "created",
+    "update": "updated",
+    "delete": "deleted",
+    "replace": "replaced",
+    "create-replacement": "created anew",
+    "delete-replaced": "deleted the old",
+}
+_DOING: Final = {
+    "create": "creating",
+    "update": "updating",
+    "delete": "deleting",
+    "create-replacement": "creating anew",
+    "delete-replaced": "deleting the old",
+}
+
+
+@dataclass
+class EngineLog:
+    """Collects the events of one engine run."""
+
+    errors: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+
+    def take(self, event: "EngineEvent") -> str | None:
+        """Take in an event; give the line to show for it, if any."""
+        if (diagnostic := event.diagnostic_event) is not None and not diagnostic.ephemeral:
+            if diagnostic.severity == "error":
+                self.errors.append(_clean(diagnostic.message))
+            elif diagnostic.severity in {"warning", "info#err"}:
+                self.warnings.append(_clean(diagnostic.message))
+        elif (before := event.resource_pre_event) is not None and not before.planning:
+            return _step(_DOING, before.metadata)
+        elif (after := event.res_outputs_event) is not None and not after.planning:
+            return _step(_DONE, after.metadata)
+        return None
+
+    @property
+    def reason(self) -> str:
+        """Give the errors without their echoes and repetitions."""
+        told = dict.fromkeys(self.errors)
+        own = [error for error in told if not error.startswith(_ECHOES)]
+        return "\n".join(own or told)
+
+
+def _step(words: dict[str, str], step: "StepEventMetadata") -> str | None:
+    word = words.get(str(getattr(step.op, "value", step.op)))
+    kind, _, name = step.urn.rpartition("::")
+    resource = kind.rsplit("::", 1)[-1].rsplit("$", 1)[-1]
+    if word is None or resource.startswith("pulumi:"):
+        return None
+    return f"  {word} {resource.rsplit(':', 1)[-1]} {name}"
+
+
+def _clean(message: str) -> str:
+    lines: Sequence[str] = message.strip().removeprefix(_PREFIX).splitlines()
+    # The executor adds its own traceback when the engine takes the program down.
+    for index, line in enumerate(lines):
+        if line.startswith("Traceback (most recent call last)") and index:
+            return "\n".join(lines[:index]).rstrip()
+    return "\n".join(lines)

@@ -1,0 +1,105 @@
+"""The way of a newcomer: a sample model trained, published and released, and what to try next.
+
+Training and publishing run as commands of their own: infrastructure code loads no TensorFlow.
+"""
+
+import json
+import shlex
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from infra.releases.artefacts import bucket_directory, newest_version, require_artefacts
+from infra.releases.errors import OperationFailedError
+from infra.releases.model_release import ModelRelease
+from infra.releases.request import ReleaseRequest, requested_releases
+from infra.releases.rollout import StackFile, plan_rollout, roll_out
+from infra.releases.workspace import StackEngine
+
+# Longer than this is no line that anyone pastes.
+_LINE_CHARACTERS: Final = 1_000
+
+
+def release_sample(
+    engine: StackEngine, file: StackFile, outputs: Mapping[str, Any], sample: str
+) -> Mapping[str, Any]:
+    """Release the sample unless a version of it is released; publish one if there is none."""
+    after = requested_releases(ReleaseRequest(versions={sample: 1}), file.releases)
+    if file.releases[sample].version is not None:
+        return outputs
+    bucket = bucket_directory(outputs["bucket"])
+    version = newest_version(bucket, sample)
+    if version is None:
+        _publish(engine, sample, bucket)
+        version = newest_version(bucket, sample)
+    after = {sample: ModelRelease(version=version)}
+    plan = plan_rollout(file, after, require_artefacts(bucket, after))
+    engine.say(f"Releasing {', '.join(plan.changes)}")
+    return roll_out(engine, plan, message=f"Release {sample} {version}")
+
+
+def _publish(engine: StackEngine, sample: str, bucket: Path) -> None:
+    with tempfile.TemporaryDirectory(prefix="servestack-") as scratch:
+        directory = str(Path(scratch) / sample)
+        for words in (
+            ("samples", sample, "--output", directory),
+            ("model_export", "publish", directory, "--model", sample, "--store", str(bucket)),
+        ):
+            done = subprocess.run(  # noqa: S603 - our own interpreter and modules
+                [sys.executable, "-m", *words],
+                cwd=engine.checkout,
+                stdout=subprocess.PIPE,
+                text=True,
+                check=False,
+            )
+            if done.returncode != 0:
+                raise OperationFailedError(
+                    f"The sample {sample} is not published: "
+                    f"`python -m {shlex.join(words)}` failed. What was done so far stays; "
+                    "run this again."
+                )
+            for line in done.stdout.splitlines():
+                engine.say(f"  {line}")
+
+
+def invitation(engine: StackEngine, outputs: Mapping[str, Any], sample: str) -> str:
+    """Word what serves now, a request to paste, and what to try next."""
+    output = outputs["models"][sample]
+    bucket = bucket_directory(outputs["bucket"])
+    version = output["version"]
+    url = f"{output['rest']}/v1/models/{sample}"
+    lines = [f"{sample} {version} serves at {url}", f"  gRPC {output['grpc']}, log {output['log']}"]
+    release = {sample: ModelRelease(version=version)}
+    manifest = require_artefacts(bucket, release).get((sample, version))
+    if manifest is not None and manifest.sample is not None:
+        request = _request(engine, sample, list(manifest.sample.instances[:2]))
+        lines += ["", "Ask it:", f"  curl -s {url}:predict -d {request}"]
+    store = shlex.quote(str(bucket))
+    following = (newest_version(bucket, sample) or 0) + 1
+    next_directory = f"/tmp/{sample}-{following}"  # noqa: S108 - a suggestion to paste, not a path of ours
+    option = "" if engine.stack == "local" else f" -s {engine.stack}"
+    lines += [
+        "",
+        "Try next:",
+        f"  uv run python -m samples {sample} --seed {following} --output {next_directory}",
+        f"  uv run model-export publish {next_directory} --model {sample} --store {store}",
+        f"  uv run servestack release{option} {sample}={following}",
+        f"  uv run servestack rollback{option}",
+        f"  uv run servestack history{option}",
+        f"  ./scripts/pulumi destroy -s {engine.stack} --yes",
+    ]
+    return "\n".join(lines)
+
+
+def _request(engine: StackEngine, sample: str, instances: list[Any]) -> str:
+    """Give curl's data: quoted for the shell, or in a file where it is too long for a line."""
+    body = json.dumps({"instances": instances})
+    if len(body) <= _LINE_CHARACTERS:
+        return shlex.quote(body)
+    path = engine.home / "requests" / f"{engine.stack.replace('/', '-')}-{sample}.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(body, encoding="utf-8")
+    return shlex.quote(f"@{path}")

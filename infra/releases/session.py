@@ -1,0 +1,87 @@
+"""One command at work on one stack: its file, its engine, its lock, and talking to the user."""
+
+import contextlib
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import click
+
+from infra.config.values import Platform
+from infra.errors import ServestackError
+from infra.releases.artefacts import Manifests, bucket_directory, require_artefacts
+from infra.releases.locks import hold_stack
+from infra.releases.model_release import ModelRelease
+from infra.releases.rollout import Plan, StackFile, read_stack
+from infra.releases.workspace import StackEngine, end_on_sigterm
+from tools.engine.environment import stack_file
+
+
+class RefusedError(ServestackError):
+    """The command will not do this; the message says what to do first."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Session:
+    """What every command needs."""
+
+    path: Path
+    engine: StackEngine
+    say: Callable[[str], None]
+
+    @contextlib.contextmanager
+    def changing(self) -> Iterator[None]:
+        """Be the only one who changes the stack, on clean ground."""
+        with hold_stack(self.engine.home, self.engine.stack):
+            end_on_sigterm()
+            self.engine.prepare()
+            yield
+
+    @contextlib.contextmanager
+    def reading(self) -> Iterator[None]:
+        """Only look."""
+        yield
+
+    def read(self) -> StackFile:
+        """Read the stack file, as it is now."""
+        return read_stack(self.path)
+
+    def outputs(self) -> Mapping[str, Any]:
+        """Give what is deployed; a stack that is not up has nothing to release to."""
+        outputs = self.engine.outputs() if self.engine.is_created else {}
+        if "bucket" not in outputs:
+            raise RefusedError(
+                f"Stack {self.engine.stack} is not up, so it has no bucket to release from. "
+                f"Run: servestack up -s {self.engine.stack}"
+            )
+        return outputs
+
+    def artefacts(
+        self, outputs: Mapping[str, Any], releases: Mapping[str, ModelRelease]
+    ) -> Manifests:
+        """Check that what shall be released stands in the stack's bucket."""
+        return require_artefacts(bucket_directory(outputs["bucket"]), releases)
+
+    def show(self, plan: Plan) -> None:
+        """Show the change in the model's terms."""
+        for change in plan.changes:
+            self.say(f"  {change}")
+
+    def confirm(self, question: str, *, yes: bool) -> None:
+        """Ask before a shared stack is changed; a local one is the user's own."""
+        if yes or self.engine.is_local:
+            return
+        if not sys.stdin.isatty():
+            raise RefusedError("There is no terminal to ask on. To go ahead without: --yes")
+        if not click.confirm(question, err=True):
+            raise RefusedError("Nothing was changed.")
+
+
+def open_session(checkout: Path, stack: str, *, say: Callable[[str], None]) -> Session:
+    """Find the stack; a name without a file is refused before the engine is looked for."""
+    path = stack_file(checkout, stack)
+    is_local = read_stack(path).config.platform is Platform.LOCAL
+    engine = StackEngine(checkout=checkout, stack=stack, is_local=is_local, say=say)
+    return Session(path=path, engine=engine, say=say)

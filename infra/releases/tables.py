@@ -1,0 +1,98 @@
+"""Releases as a person reads them: tables on the terminal, plain documents for scripts. Pure."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Any, Final
+
+from infra.releases.history import Release
+from infra.releases.model_release import ModelRelease, describe_changes
+from infra.releases.status import ModelStatus, answering
+
+_COMMIT_CHARACTERS: Final = 8
+
+
+def table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Align columns to their widest cell."""
+    widths = [max(map(len, column)) for column in zip(heads, *rows, strict=True)]
+    return "\n".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in (heads, *rows)
+    )
+
+
+def history_table(releases: Sequence[Release], shown: int | None = None) -> str:
+    """Lay out a history, newest first, by what each update changed for the models."""
+    rows = [
+        [
+            str(entry.number),
+            f"{entry.started.astimezone():%Y-%m-%d %H:%M}",
+            entry.author or "-",
+            (entry.commit or "-")[:_COMMIT_CHARACTERS],
+            _changes(entry, releases[index + 1 :]),
+            "withdrawn" if entry.withdrawn else entry.result,
+            entry.message.partition("\n")[0],
+        ]
+        for index, entry in enumerate(releases[:shown])
+    ]
+    return table(["UPDATE", "WHEN", "AUTHOR", "COMMIT", "MODELS", "RESULT", "MESSAGE"], rows)
+
+
+def history_document(releases: Sequence[Release]) -> list[dict[str, Any]]:
+    """Give a history for a script, newest first."""
+    return [
+        {
+            "update": entry.number,
+            "kind": entry.kind,
+            "result": entry.result,
+            "withdrawn": entry.withdrawn,
+            "started": entry.started.isoformat(),
+            "ended": entry.ended.isoformat() if entry.ended else None,
+            "author": entry.author,
+            "commit": entry.commit,
+            "message": entry.message,
+            "models": None
+            if entry.models is None
+            else {name: asdict(release) for name, release in entry.models.items()},
+        }
+        for entry in releases
+    ]
+
+
+def status_table(statuses: Sequence[ModelStatus]) -> str:
+    """Lay out the models of a stack."""
+    rows = [
+        [
+            status.model,
+            str(status.configured) if status.configured else "-",
+            str(status.deployed) if status.deployed else "-",
+            answering(status.states),
+            status.rest or "-",
+            status.problem or "ok",
+        ]
+        for status in statuses
+    ]
+    return table(["MODEL", "CONFIGURED", "DEPLOYED", "ANSWERS", "REST", "STATE"], rows)
+
+
+def status_document(statuses: Sequence[ModelStatus]) -> list[dict[str, Any]]:
+    """Give the models of a stack for a script."""
+    return [asdict(status) for status in statuses]
+
+
+def _changes(entry: Release, earlier: Sequence[Release]) -> str:
+    if entry.kind != "update":
+        return f"({entry.kind})"
+    if entry.models is None:
+        return "(encrypted)"
+    before = _models_before(earlier)
+    unserved = {name: ModelRelease() for name in entry.models}
+    return "; ".join(describe_changes({**unserved, **before}, entry.models)) or "no change"
+
+
+def _models_before(earlier: Sequence[Release]) -> Mapping[str, ModelRelease]:
+    for entry in earlier:
+        if entry.result == "succeeded" and entry.kind == "destroy":
+            return {}
+        if entry.result == "succeeded" and entry.kind == "update" and entry.models is not None:
+            return entry.models
+    return {}

@@ -1,0 +1,220 @@
+"""One stack under the engine: a thin layer over Pulumi's Automation API.
+
+Owns how the engine is found and started, what it says, and what a killed run left behind. It knows
+nothing of models; `pulumi.automation` is imported on first use, because it takes most of a second.
+"""
+
+import contextlib
+import json
+import os
+import signal
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import psutil
+
+from infra.releases.engine_log import EngineLog
+from infra.releases.errors import OperationFailedError, UpdateRunningError
+from infra.releases.locks import clear_stale_locks
+from tools.engine.acquire import ensure_engine
+from tools.engine.environment import engine_environment, home_directory, state_directory
+from tools.engine.errors import EngineError
+from tools.engine.invocation import ensure_local_stack
+
+if TYPE_CHECKING:
+    from pulumi.automation import Stack
+
+Say = Callable[[str], None]
+_ENGINE_ENDS_SECONDS: Final = 60
+
+
+@dataclass(frozen=True, kw_only=True)
+class StackEngine:
+    """The engine on one stack of this checkout."""
+
+    checkout: Path
+    stack: str
+    is_local: bool
+    say: Say
+
+    @cached_property
+    def home(self) -> Path:
+        """Give the directory of what this project writes on this machine."""
+        return home_directory(self.checkout, os.environ)
+
+    @cached_property
+    def _automation(self) -> "Stack":
+        """Make the engine ready, and this process's environment the stack's own.
+
+        The Automation API runs the engine with this process's environment below what it is given,
+        so a variable that a local stack must not see has to go from here.
+        """
+        try:
+            engine = ensure_engine(environ=os.environ, progress=self.say)
+        except EngineError as error:
+            raise OperationFailedError(str(error)) from error
+        environment = engine_environment(
+            checkout=self.checkout,
+            stack_is_local=self.is_local,
+            engine=engine,
+            environ=os.environ,
+        )
+        os.environ.clear()
+        os.environ.update(environment)
+        if self.is_local:
+            try:
+                ensure_local_stack(self.checkout, self.stack, engine, environment)
+            except EngineError as error:
+                raise OperationFailedError(str(error)) from error
+        # Here, because they take most of a second.
+        from pulumi import automation  # noqa: PLC0415
+        from pulumi.automation._stack import StackInitMode  # noqa: PLC0415
+
+        class NamedStack(automation.Stack):
+            """A stack that is not selected: that would move what a plain `pulumi up` means."""
+
+            def __init__(self, name: str, workspace: automation.Workspace) -> None:
+                self.name = name
+                self.workspace = workspace
+                self._mode = StackInitMode.SELECT
+
+        return NamedStack(
+            self.stack,
+            automation.LocalWorkspace(
+                work_dir=str(self.checkout),
+                pulumi_command=automation.PulumiCommand(skip_version_check=True),
+            ),
+        )
+
+    @property
+    def is_created(self) -> bool:
+        """Tell whether the stack was ever made; of others than local ones that is not known."""
+        if not self.is_local:
+            return True
+        state = state_directory(self.checkout, os.environ)
+        return any(state.glob(f".pulumi/stacks/*/{self.stack}.json*"))
+
+    def prepare(self) -> None:
+        """Make the stack if it is a local one, and clear away what a killed update left."""
+        _ = self._automation
+        if self.is_local:
+            clear_stale_locks(
+                state_directory(self.checkout, os.environ),
+                self.stack,
+                say=self.say,
+                cancel=lambda: self._engine("cancel", "--yes"),
+            )
+        pending = self._state().get("deployment", {}).get("pending_operations") or []
+        if pending:
+            names = ", ".join(
+                f"{operation['type']} of {operation['resource']['urn'].rpartition('::')[2]}"
+                for operation in pending
+            )
+            self.say(
+                f"An earlier update was interrupted ({names}); looking at what is really there"
+            )
+            with self._reported("refresh") as log:
+                self._automation.refresh(
+                    on_event=self._listener(log), clear_pending_creates=True, show_secrets=False
+                )
+
+    def preview_changes(self) -> int:
+        """Count the resources that `up` would change, after looking at what is really there."""
+        with self._reported("preview") as log:
+            result = self._automation.preview(refresh=True, on_event=self._listener(log))
+        return sum(
+            count
+            for operation, count in result.change_summary.items()
+            if str(getattr(operation, "value", operation)) not in {"same", "read", "refresh"}
+        )
+
+    def up(self, message: str | None) -> Mapping[str, Any]:
+        """Bring the stack to what its file says; give the outputs.
+
+        Without a message the engine takes the title of the last commit.
+        """
+        with self._reported("update") as log:
+            result = self._automation.up(
+                refresh=True, message=message, on_event=self._listener(log), show_secrets=False
+            )
+        return {key: output.value for key, output in result.outputs.items()}
+
+    def outputs(self) -> Mapping[str, Any]:
+        """Give the outputs of the last update."""
+        found: dict[str, Any] = json.loads(self._engine("stack", "output", "--json"))
+        return found
+
+    def history(self) -> str:
+        """Give the whole history as the engine's JSON document."""
+        return self._engine("stack", "history", "--json", "--page-size", "0")
+
+    def _state(self) -> Mapping[str, Any]:
+        state: dict[str, Any] = json.loads(self._engine("stack", "export"))
+        return state
+
+    def _engine(self, *arguments: str) -> str:
+        from pulumi.automation import CommandError  # noqa: PLC0415 - see the module's docstring
+
+        try:
+            return self._automation._run_pulumi_cmd_sync([*arguments]).stdout  # noqa: SLF001 - no public door gives the CLI's JSON whole
+        except CommandError as error:
+            raise OperationFailedError(_stderr(error)) from None
+
+    def _listener(self, log: EngineLog) -> Callable[[Any], None]:
+        def listen(event: Any) -> None:
+            line = log.take(event)
+            if line is not None:
+                self.say(line)
+
+        return listen
+
+    @contextlib.contextmanager
+    def _reported(self, operation: str) -> Iterator[EngineLog]:
+        """Tell the engine's own errors once, whatever way it ends."""
+        from pulumi.automation import CommandError, ConcurrentUpdateError  # noqa: PLC0415 - as above
+
+        log = EngineLog()
+        try:
+            yield log
+        except ConcurrentUpdateError as error:
+            raise UpdateRunningError(
+                f"Stack {self.stack} is being changed by somebody else right now, so this "
+                f"{operation} was refused. Wait for its end, then run this again.\n{_stderr(error)}"
+            ) from None
+        except CommandError as error:
+            raise OperationFailedError(
+                f"The {operation} of stack {self.stack} failed:\n{log.reason or _stderr(error)}"
+            ) from None
+        except KeyboardInterrupt:
+            self.say("Interrupted: waiting for the engine to come to a safe end")
+            _end_children(ask=not sys.stdin.isatty())
+            raise
+
+
+def end_on_sigterm() -> None:
+    """Let SIGTERM end this command as Ctrl-C does: the engine first, in good order."""
+
+    def terminate(*_: object) -> None:
+        _end_children(ask=True)
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGTERM, terminate)
+
+
+def _end_children(*, ask: bool) -> None:
+    """Wait for the engine; ask it to end, unless the terminal has asked the whole group."""
+    children = psutil.Process().children()
+    if ask:
+        for child in children:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                child.send_signal(signal.SIGINT)
+    psutil.wait_procs(children, timeout=_ENGINE_ENDS_SECONDS)
+
+
+def _stderr(error: Exception) -> str:
+    # The Automation API's errors carry the command's result as text only.
+    return str(error).partition("\n stderr: ")[2].strip().removeprefix("error: ")
