@@ -5,6 +5,7 @@ many times its run; any other goes to a thread, so that it never stops the loop.
 """
 
 import asyncio
+import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, cast
@@ -95,22 +96,28 @@ class ModelDispatcher:
     async def _execute(
         self, servable: LoadedServable, plan: Plan, size: int, work: Work, api: str
     ) -> list[Tensors]:
-        def timed(*, in_caller: bool) -> list[Tensors]:
+        if plan.pace.is_quick(size):
+            started = time.perf_counter()
+            try:
+                return work(in_caller=True)
+            finally:
+                seconds = time.perf_counter() - started
+                plan.pace.saw_on_loop(size, wall_seconds=seconds)
+                self._metrics.graph_run(model=servable.name, api=api, seconds=seconds)
+        in_caller = not plan.pace.is_slow(size)
+
+        def timed() -> list[Tensors]:
             watch = Stopwatch()
             try:
                 return work(in_caller=in_caller)
             finally:
-                cpu_seconds, wall_seconds = watch.stop()
-                plan.pace.saw(size, cpu_seconds=cpu_seconds, wall_seconds=wall_seconds)
-                self._metrics.graph_run(model=servable.name, api=api, seconds=wall_seconds)
+                cpu_seconds, seconds = watch.stop()
+                plan.pace.saw_on_thread(size, cpu_seconds=cpu_seconds, wall_seconds=seconds)
+                self._metrics.graph_run(model=servable.name, api=api, seconds=seconds)
 
-        if plan.pace.is_quick(size):
-            return timed(in_caller=True)
-        in_caller = not plan.pace.is_slow(size)
+        # Held for the run itself, which goes on when its request is cancelled.
         servable.acquire()
-        future = asyncio.get_running_loop().run_in_executor(
-            self._threads, lambda: timed(in_caller=in_caller)
-        )
+        future = asyncio.get_running_loop().run_in_executor(self._threads, timed)
         future.add_done_callback(lambda _: servable.release())
         return await asyncio.shield(future)
 

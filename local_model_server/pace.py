@@ -2,7 +2,7 @@
 
 Handing a request to another thread costs more than a small model's whole run; running a slow one
 on the loop would stop every other request. So a plan earns the loop, for requests of about one
-size, by a row of quick runs elsewhere, and a single slow run loses it for long.
+size, by a row of quick runs on a thread; a run that then turns out long sends it back.
 """
 
 import time
@@ -12,8 +12,9 @@ from typing import Any, Final
 
 from numpy.typing import NDArray
 
-_QUICK_CPU_SECONDS: Final = 0.001
-# Beside the thread's own work, which a busy machine does not distort: time in other threads.
+_QUICK_SECONDS: Final = 0.001
+# On a thread its own CPU time tells, which a busy machine does not distort; what other threads do
+# for a run shows on the wall clock only.
 _QUICK_WALL_SECONDS: Final = 0.010
 _ROW: Final = 8
 _PENALTY: Final = -200
@@ -33,12 +34,19 @@ class Pace:
         """Tell whether a run of this size is worth TensorFlow's pool for operations."""
         return self._rows[size] < 0
 
-    def saw(self, size: int, *, cpu_seconds: float, wall_seconds: float) -> None:
-        """Count a run."""
-        if cpu_seconds > _QUICK_CPU_SECONDS or wall_seconds > _QUICK_WALL_SECONDS:
+    def saw_on_loop(self, size: int, *, wall_seconds: float) -> None:
+        """Count a run on the loop; a long one must earn it anew, be it by the machine's fault."""
+        if wall_seconds > _QUICK_SECONDS:
+            self._rows[size] = 0
+
+    def saw_on_thread(self, size: int, *, cpu_seconds: float, wall_seconds: float) -> None:
+        """Count a run on a thread."""
+        if cpu_seconds > _QUICK_SECONDS:
             self._rows[size] = _PENALTY
-        elif self._rows[size] < _ROW:
-            self._rows[size] += 1
+        elif wall_seconds > _QUICK_WALL_SECONDS:
+            self._rows[size] = min(self._rows[size], 0)
+        else:
+            self._rows[size] = min(self._rows[size] + 1, _ROW)
 
 
 class Stopwatch:
