@@ -32,9 +32,7 @@ def build_engine(
         raise WayClosedError("go is not on PATH")
     # Kept, Go's build cache would be 1.6 GB for one build that never comes again.
     environment = {"GOCACHE": str(scratch / "gocache"), **environ, "CGO_ENABLED": "0"}
-    environment["GOFLAGS"] = "-mod=readonly -trimpath"
-    environment.pop("GOWORK", None)
-    shutil.copytree(GO_MODULE, scratch / "module")
+    environment |= {"GOFLAGS": "-mod=readonly -trimpath", "GOWORK": "off"}
 
     def run(*arguments: str) -> str:
         return _run([go, *arguments], scratch, environment, progress)
@@ -76,7 +74,7 @@ def _run(
         # A group of its own, so that an interrupted build ends with its compilers.
         process = subprocess.Popen(  # noqa: S603 -- the tool chain on the user's own PATH
             command,
-            cwd=scratch / "module",
+            cwd=GO_MODULE,
             env=environment,
             stdout=stdout,
             stderr=stderr,
