@@ -4,7 +4,6 @@ Both doors give the same values to the same `parse_stack`, so that what the comm
 stack file is what the program will say.
 """
 
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -34,7 +33,10 @@ def load_stack() -> StackConfig:
 
 def read_stack_file(path: Path) -> StackConfig:
     """Read the configuration in a stack file, as the program of that stack would see it."""
-    document = _read_document(path)
+    # A program never reads its stack file itself, and need not pay for the parser.
+    from infra.config.document import read_document  # noqa: PLC0415
+
+    document = read_document(path)
     problems = []
     for key in document:
         if key not in STACK_FILE_KEYS:
@@ -80,48 +82,6 @@ def _parse_config(config: Mapping[Any, object], source: str) -> StackConfig:
     if problems:
         raise ConfigError(problems)
     return stack
-
-
-def _read_document(path: Path) -> dict[Any, Any]:
-    # A program never reads its stack file itself, and need not pay for the parser.
-    from ruamel.yaml import YAML  # noqa: PLC0415
-    from ruamel.yaml.error import YAMLError  # noqa: PLC0415
-
-    try:
-        document = YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        stacks = _stacks_beside(path)
-        there = f"The stacks here are: {', '.join(stacks)}" if stacks else "There is no stack here"
-        raise ConfigError([_problem(path.name, "", "there is no such stack file", there)]) from None
-    except OSError as error:
-        rule = f"it cannot be read: {os.strerror(error.errno or 0)}"
-        raise ConfigError([_problem(path.name, "", rule, "Make it a readable file")]) from None
-    except UnicodeDecodeError:
-        raise ConfigError(
-            [_problem(path.name, "", "it is not UTF-8 text", "Save it as UTF-8")]
-        ) from None
-    except YAMLError as error:
-        raise ConfigError([_syntax_problem(path.name, error)]) from None
-    if document is None:
-        return {}
-    if not isinstance(document, dict):
-        remedy = f"Write for example: config: {{{NAMESPACE}:platform: local}}"
-        raise ConfigError([_problem(path.name, "", "a stack file is a mapping", remedy)])
-    return document
-
-
-def _syntax_problem(source: str, error: Exception) -> Problem:
-    mark = getattr(error, "problem_mark", None)
-    where = f"line {mark.line + 1}, column {mark.column + 1}" if mark else ""
-    reason = getattr(error, "problem", None) or str(error).partition("\n")[0]
-    return _problem(source, where, f"this is not YAML: {reason}", "Mend it there or just above")
-
-
-def _stacks_beside(path: Path) -> list[str]:
-    return sorted(
-        file.name.removeprefix("Pulumi.").removesuffix(".yaml")
-        for file in path.parent.glob("Pulumi.*.yaml")
-    )
 
 
 def _problem(file: str, key: str, rule: str, remedy: str) -> Problem:

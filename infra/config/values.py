@@ -4,11 +4,13 @@ Pydantic checks the type; `Accepts` says in the user's words what was wanted. Ru
 one value at a time are in `rules.py`.
 """
 
+import posixpath
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from ipaddress import ip_address
+from pathlib import PurePosixPath
 from typing import Annotated, Any, Final, Literal, get_args
 
 from annotated_types import Ge, Gt, Le
@@ -234,12 +236,20 @@ def _text(pattern: str) -> StringConstraints:
     return StringConstraints(strict=True, pattern=f"^{pattern}$")
 
 
+def _own_directory(path: str) -> str:
+    """Refuse the project, what is above it, and the root: destroying a bucket would empty them."""
+    if set(PurePosixPath(posixpath.normpath(path)).parts) <= {"/", "//", ".."}:
+        raise ValueError(path)
+    return path
+
+
 DirectoryPath = Annotated[
     str,
     # No URL, no home directory that nobody would expand, nothing empty.
     _text(r"(?:[^~:\x00-\x1f][^:\x00-\x1f]*)"),
+    AfterValidator(_own_directory),
     Accepts(
-        "it is a directory, absolute or below the project's, without ~ and without a colon",
+        "it is a directory of its own, absolute or below the project's, without ~ and colon",
         ".servestack/bucket",
     ),
 ]

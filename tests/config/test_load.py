@@ -140,6 +140,35 @@ def test_a_broken_file_is_one_line(tmp_path: Path, text: str | bytes, line: str)
     assert complaint(tmp_path, text) == f"{FILE_NAME}: {line}"
 
 
+@pytest.mark.parametrize(
+    "text", ["010", "0o7", "0x10", "1_0", "2024-02-30", "9" * 5_000, "!!int x"]
+)
+def test_a_number_that_readers_of_yaml_disagree_on_is_refused(tmp_path: Path, text: str) -> None:
+    head = "config:\n  servestack:platform: local\n  servestack:models: {heart: {version: "
+    line = complaint(tmp_path, f"{head}{text}}}}}\n")
+    assert line.startswith(f"{FILE_NAME}: servestack:models.heart.version: ")
+    assert "a version is a whole number from 1, or latest" in line
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "config: &x {servestack:platform: *x}\n",
+        "config: " + "[" * 1_500,
+        "config: " + "{a: " * 1_500,
+    ],
+    ids=["into itself", "deep list", "deep mapping"],
+)
+def test_a_document_without_end_is_one_line(tmp_path: Path, text: str) -> None:
+    assert len(complaint(tmp_path, text).splitlines()) == 1
+
+
+def test_a_byte_order_mark_is_no_mistake(tmp_path: Path) -> None:
+    path = tmp_path / FILE_NAME
+    path.write_text(TEXT, encoding="utf-8-sig")
+    assert read_stack_file(path) == EXPECTED
+
+
 def test_a_key_that_stands_twice_is_refused(tmp_path: Path) -> None:
     text = "config:\n  servestack:platform: local\n  servestack:platform: gcp\n"
     assert complaint(tmp_path, text).startswith(

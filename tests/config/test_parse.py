@@ -246,6 +246,16 @@ def test_a_bucket_path_is_a_directory_that_every_server_can_mount(path: str) -> 
     complaints({"bucket": {"path": path}})
 
 
+@pytest.mark.parametrize("path", [".", "./", "models/..", "/", "//", "/tmp/..", "..", "../../."])  # noqa: S108 - read only
+def test_a_bucket_is_never_the_project_nor_what_holds_it(path: str) -> None:
+    complaints({"bucket": {"path": path}})
+
+
+@pytest.mark.parametrize("path", ["models", "./models", "../models", "/srv/models", ".s/b c"])
+def test_a_bucket_may_be_anywhere_else(path: str) -> None:
+    assert parse({"bucket": {"path": path}}).bucket.path == path
+
+
 def test_text_and_json_as_pulumi_hands_them_over_mean_the_same_as_yaml() -> None:
     values = {
         "version": 2,
@@ -258,6 +268,11 @@ def test_text_and_json_as_pulumi_hands_them_over_mean_the_same_as_yaml() -> None
         ' "batching": {"max_batch_size": "8", "allowed_batch_sizes": ["1", "8"]}}}'
     )
     assert parse({"models": texts}) == parse(heart(**values))
+
+
+def test_text_that_looks_like_json_and_is_none_is_told_as_it_is() -> None:
+    (line,) = complaints({"models": '{"heart": '})
+    assert "is not allowed; this is a mapping" in line
 
 
 def test_a_declared_model_is_not_served() -> None:

@@ -11,6 +11,7 @@ from ruamel.yaml import YAML
 from infra.config import ConfigError, parse_stack, read_stack_file
 from infra.config.fields import accepts, all_fields, leaf_fields
 from infra.config.guide import GUIDE_PATH, guide
+from infra.config.load import STACK_FILE_KEYS
 from infra.config.schema import SCHEMA_PATH, schema_document, stack_file_schema
 
 CHECKOUT = SCHEMA_PATH.parents[1]
@@ -134,6 +135,10 @@ def test_pulumis_own_keys_and_other_namespaces_are_left_alone(
     document["config"]["gcp:project"] = "example-ml"
     validator.validate(document | {"encryptionsalt": "v1:abc", "secretsprovider": "passphrase"})
     assert not validator.is_valid(document | {"encryptionsalts": "v1:abc"})
+
+
+def test_the_schema_and_the_reader_know_the_same_keys_at_the_top() -> None:
+    assert tuple(sorted(stack_file_schema()["properties"])) == tuple(sorted(STACK_FILE_KEYS))
 
 
 @pytest.mark.parametrize("path", list(all_fields()))
