@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from local_model_server.json_codec import Document, decode_base64, dump, invalid, is_base64, shown
+from local_model_server.json_codec import Document, dump
+from local_model_server.json_codec_values import decode_base64, invalid, is_base64, shown
 
 if TYPE_CHECKING:
     from tensorflow.core.example.example_pb2 import Example

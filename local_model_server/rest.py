@@ -27,7 +27,6 @@ from local_model_server.json_codec import (
     decode_predict,
     encode_error,
     encode_predict,
-    invalid,
     parse_document,
 )
 from local_model_server.json_codec_examples import (
@@ -35,7 +34,9 @@ from local_model_server.json_codec_examples import (
     encode_classification,
     encode_regression,
 )
-from local_model_server.rest_http import HttpLimits, HttpServer, Request, Response
+from local_model_server.json_codec_values import invalid
+from local_model_server.rest_http import HttpServer
+from local_model_server.rest_messages import HttpLimits, Request, Response
 from local_model_server.rest_routes import Action, Route, find_route
 
 if TYPE_CHECKING:
