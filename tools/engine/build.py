@@ -33,9 +33,10 @@ def build_engine(
     # Kept, Go's build cache would be 1.6 GB for one build that never comes again.
     environment = {"GOCACHE": str(scratch / "gocache"), **environ, "CGO_ENABLED": "0"}
     environment |= {"GOFLAGS": "-mod=readonly -trimpath", "GOWORK": "off"}
+    shutil.copytree(GO_MODULE, scratch / "module")
 
     def run(*arguments: str) -> str:
-        return _run([go, *arguments], scratch, environment, progress)
+        return run_go([go, *arguments], scratch, environment, progress)
 
     version = re.match(r"go(\d+)\.(\d+)", run("env", "GOVERSION"))
     if version and tuple(int(part) for part in version.groups()) < MINIMUM_GO:
@@ -61,20 +62,23 @@ def build_engine(
     progress(f"built the engine in {time.monotonic() - started:.0f} s")
 
 
-def _run(
+def run_go(
     command: list[str],
     scratch: Path,
     environment: Mapping[str, str],
     progress: Callable[[str], None],
 ) -> str:
-    """Run a Go command, say now and then that it still runs, and return what it printed."""
+    """Run a Go command in `scratch/module`, and return what it printed.
+
+    A command that takes long says now and then that it still runs.
+    """
     output, errors = scratch / "stdout", scratch / "stderr"
     started = time.monotonic()
     with output.open("wb") as stdout, errors.open("wb") as stderr:
         # A group of its own, so that an interrupted build ends with its compilers.
         process = subprocess.Popen(  # noqa: S603 -- the tool chain on the user's own PATH
             command,
-            cwd=GO_MODULE,
+            cwd=scratch / "module",
             env=environment,
             stdout=stdout,
             stderr=stderr,
@@ -95,3 +99,6 @@ def _run(
         lines = errors.read_text(errors="replace").strip().splitlines()[-4:]
         raise WayClosedError(f"`go {command[1]}` failed: " + "\n      ".join(lines))
     return output.read_text()
+
+
+_run = run_go

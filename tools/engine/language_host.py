@@ -32,11 +32,7 @@ EXIT_CODE_BAIL = 32
 PARENT_POLL_SECONDS = 1.0
 
 
-class ProgramError(Exception):
-    """The program cannot be started; the message says what to do."""
-
-
-def virtual_environment(info: language_pb2.ProgramInfo) -> Path | None:
+def virtual_environment(info: language_pb2.ProgramInfo, context: Any) -> Path | None:
     """Return the program's own virtual environment, if its Pulumi.yaml names one."""
     options = dict(info.options)
     name = options.get("virtualenv") or (".venv" if options.get("toolchain") == "uv" else None)
@@ -44,9 +40,10 @@ def virtual_environment(info: language_pb2.ProgramInfo) -> Path | None:
         return None
     directory = Path(info.root_directory, str(name))
     if not (directory / "bin" / "python").exists():
-        raise ProgramError(
+        context.abort(
+            grpc.StatusCode.FAILED_PRECONDITION,
             f"Pulumi.yaml sets virtualenv: {name}, but {directory} is no virtual environment. "
-            "Make it with ./scripts/setup (or `uv sync`)."
+            "Make it with ./scripts/setup (or `uv sync`).",
         )
     return directory
 
@@ -67,17 +64,11 @@ def environment(base: Mapping[str, str], venv: Path | None) -> dict[str, str]:
 
 def installed_packages(venv: Path | None) -> list[plugin_pb2.PackageDependency]:
     """Return the provider plug-ins that the installed SDKs ask for in their pulumi-plugin.json."""
-    folders = (
-        [Path(entry) for entry in sys.path if entry]
-        if venv is None or venv.resolve() == Path(sys.prefix).resolve()
-        else list(venv.glob("lib*/python*/site-packages"))
-    )
-    return [
-        package
-        for folder in folders
-        for file in sorted(folder.glob("*/pulumi-plugin.json"))
-        if (package := required_package(file)) is not None
-    ]
+    folders = venv.glob("lib*/python*/site-packages") if venv else map(Path, sys.path)
+    # lib64 is often lib by another name.
+    files = {file.resolve() for folder in folders for file in folder.glob("*/pulumi-plugin.json")}
+    packages = (required_package(file) for file in sorted(files))
+    return [package for package in packages if package]
 
 
 def required_package(file: Path) -> plugin_pb2.PackageDependency | None:
@@ -86,16 +77,12 @@ def required_package(file: Path) -> plugin_pb2.PackageDependency | None:
     if not content.get("resource"):
         return None
     distribution = file.parent.name.replace("_", "-")
-    version = content.get("version") or next(
-        found.version
-        for found in importlib.metadata.distributions(
-            name=distribution, path=[str(file.parents[1])]
-        )
-    )
+    beside = importlib.metadata.distributions(name=distribution, path=[str(file.parents[1])])
+    version = content.get("version") or next((found.version for found in beside), "")
     package = plugin_pb2.PackageDependency(
         name=content.get("name") or distribution.removeprefix("pulumi-"),
         kind="resource",
-        version="v" + version.removeprefix("v"),
+        version=f"v{version.removeprefix('v')}" if version else "",
         server=content.get("server", ""),
     )
     if parameters := content.get("parameterization"):
@@ -147,17 +134,11 @@ class LanguageHost(language_pb2_grpc.LanguageRuntimeServicer):
         )
 
     def GetRequiredPackages(self, request: Any, context: Any) -> Any:
-        try:
-            packages = installed_packages(virtual_environment(request.info))
-        except ProgramError as error:
-            context.abort(grpc.StatusCode.FAILED_PRECONDITION, str(error))
+        packages = installed_packages(virtual_environment(request.info, context))
         return language_pb2.GetRequiredPackagesResponse(packages=packages)
 
     def Run(self, request: Any, context: Any) -> Any:
-        try:
-            venv = virtual_environment(request.info)
-        except ProgramError as error:
-            return language_pb2.RunResponse(error=str(error))
+        venv = virtual_environment(request.info, context)
         options = {
             "monitor": request.monitor_address,
             "engine": self.engine_address,
@@ -197,10 +178,7 @@ class LanguageHost(language_pb2_grpc.LanguageRuntimeServicer):
             if request.kind == "analyzer"
             else [directory, *request.args]
         )
-        try:
-            venv = virtual_environment(request.info)
-        except ProgramError as error:
-            context.abort(grpc.StatusCode.FAILED_PRECONDITION, str(error))
+        venv = virtual_environment(request.info, context)
         given = dict(entry.split("=", 1) for entry in request.env)
         plugin = self.start(
             [interpreter(venv), "-u", *arguments],

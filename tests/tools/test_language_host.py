@@ -1,0 +1,56 @@
+"""Which plug-ins the language host tells the engine to have ready."""
+
+import json
+from pathlib import Path
+
+from tools.engine.language_host import installed_packages
+
+
+def install(
+    venv: Path, package: str, content: dict[str, object], *, version: str = "1.2.3"
+) -> None:
+    """Lay out an installed SDK as pip does."""
+    site = venv / "lib" / "python3.11" / "site-packages"
+    (site / package).mkdir(parents=True)
+    (site / package / "pulumi-plugin.json").write_text(json.dumps(content))
+    information = site / f"{package}-{version}.dist-info"
+    information.mkdir()
+    name = package.replace("_", "-")
+    (information / "METADATA").write_text(f"Name: {name}\nVersion: {version}\n")
+
+
+def test_each_installed_sdk_asks_for_its_plugin_once(tmp_path: Path) -> None:
+    install(tmp_path, "pulumi_gcp", {"resource": True, "name": "gcp", "version": "10.2.0"})
+    install(tmp_path, "pulumi_acme", {"resource": True, "server": "https://acme.example"})
+    install(tmp_path, "pulumi_policy", {"resource": False})
+    (tmp_path / "lib64").symlink_to(tmp_path / "lib")
+    found = [
+        (package.kind, package.name, package.version, package.server)
+        for package in installed_packages(tmp_path)
+    ]
+    assert found == [
+        ("resource", "acme", "v1.2.3", "https://acme.example"),
+        ("resource", "gcp", "v10.2.0", ""),
+    ]
+
+
+def test_a_parameterized_sdk_hands_its_parameters_on(tmp_path: Path) -> None:
+    parameters = {"name": "mine", "version": "0.1.0", "value": "aGVsbG8="}
+    install(
+        tmp_path,
+        "pulumi_mine",
+        {
+            "resource": True,
+            "name": "terraform-provider",
+            "version": "1.0.0",
+            "parameterization": parameters,
+        },
+    )
+    (package,) = installed_packages(tmp_path)
+    assert (package.name, package.version) == ("terraform-provider", "v1.0.0")
+    assert package.parameterization.name == "mine"
+    assert package.parameterization.value == b"hello"
+
+
+def test_without_an_environment_of_its_own_a_program_has_the_hosts_packages() -> None:
+    assert installed_packages(None) == []  # pulumi-policy is there, and needs no plug-in
