@@ -1,0 +1,104 @@
+"""Nothing is without effect: each field that a local stack takes changes what the engine makes.
+
+Each platform that comes to be served adds its places here.
+"""
+
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, NoReturn
+
+import pulumi
+import pytest
+
+from infra.config import Platform
+from infra.config.refusals import Place, accepted_fields
+from infra.program import main
+from model_export.layout import manifest_path
+from model_export.manifest import Manifest, dump_manifest
+from tests.config.examples import PLACES, merged, stack_with
+
+
+class Recorder(pulumi.runtime.Mocks):
+    """Keeps what the program would have the engine make."""
+
+    def __init__(self) -> None:
+        self.resources: dict[str, Any] = {}
+
+    def new_resource(
+        self, args: pulumi.runtime.MockResourceArgs
+    ) -> tuple[str | None, dict[Any, Any]]:
+        self.resources[f"{args.typ} {args.name}"] = dict(args.inputs)
+        return args.name, dict(args.inputs)
+
+    def call(self, args: pulumi.runtime.MockCallArgs) -> NoReturn:
+        raise AssertionError(args.token)
+
+
+@pytest.fixture
+def published(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("SERVESTACK_HOME", str(tmp_path / "home"))
+    for version in (2, 3, 4):
+        manifest = Manifest(
+            model="heart",
+            version=version,
+            files=(),
+            signatures={},
+            tensorflow_version="2.20.0",
+            created_at=datetime(2026, 1, 1, tzinfo=UTC),
+            created_by="test",
+        )
+        path = tmp_path / "bucket" / manifest_path("heart", version)
+        path.parent.mkdir(parents=True)
+        path.write_bytes(dump_manifest(manifest))
+    return tmp_path / "bucket"
+
+
+def resources_of(raw: Mapping[str, Any], monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    config = {
+        f"servestack:{key}": value if isinstance(value, str) else json.dumps(value)
+        for key, value in raw.items()
+    }
+    monkeypatch.setenv("PULUMI_CONFIG", json.dumps(config))
+    recorder = Recorder()
+    pulumi.runtime.set_mocks(recorder, project="servestack", stack="test")
+    pulumi.runtime.test(main)()  # type: ignore[no-untyped-call]
+    return recorder.resources
+
+
+def replaced(raw: Mapping[str, Any], keys: list[str], value: Any) -> dict[str, Any]:
+    """Give the same with another value at a place, or with none."""
+    first, *rest = keys
+    if rest:
+        return {**raw, first: replaced(raw[first], rest, value)}
+    others = {key: inner for key, inner in raw.items() if key != first}
+    return others if value is None else {**others, first: value}
+
+
+# Only one value is possible on a local stack: they say where it is, not how.
+PLACE_FIELDS = {"platform", "models.*.target"}
+# Fields that cannot be left out are compared with another value.
+OTHERS = {"models.*.canary.version": 4, "models.*.canary.share": 30}
+
+
+@pytest.mark.parametrize(
+    ("place", "path"),
+    [
+        (place, path)
+        for place in PLACES
+        if place.platform is Platform.LOCAL
+        for path in sorted(accepted_fields(place) - PLACE_FIELDS)
+        if not (path == "local.server" and place.server == "docker")
+    ],
+    ids=str,
+)
+def test_a_field_that_is_taken_reaches_a_resource(
+    place: Place, path: str, published: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    changed = stack_with(path, place)
+    if not path.startswith("bucket."):  # another bucket has not what the model needs
+        served = {"bucket": {"path": str(published)}, "models": {"heart": {"version": 2}}}
+        changed = merged(served, changed)
+    plain = replaced(changed, path.replace("*", "heart").split("."), OTHERS.get(path))
+    assert resources_of(changed, monkeypatch) != resources_of(plain, monkeypatch)
