@@ -357,3 +357,7 @@ def _size(count_bytes: int) -> str:
 
 def _print_json(document: JsonValue) -> None:
     click.echo(json.dumps(document, indent=2))
+
+
+if __name__ == "__main__":
+    main()

@@ -37,7 +37,9 @@ class DirectoryStore:
 
     def __init__(self, root: str | os.PathLike[str]) -> None:
         self._root = Path(root).expanduser().resolve()
-        if not self._root.is_dir():
+        with _explained(self._root):
+            there = self._root.is_dir()
+        if not there:
             raise RefusedError(
                 f"Store {self._root} is not a directory; make it first (mkdir -p {self._root}) "
                 "or correct the path."
@@ -147,9 +149,10 @@ def _numbers(home: Path) -> list[int]:
 
 
 def _versions(home: Path) -> tuple[int, ...]:
-    return tuple(
-        number for number in _numbers(home) if (home / str(number) / MANIFEST_NAME).is_file()
-    )
+    with _explained(home):
+        return tuple(
+            number for number in _numbers(home) if (home / str(number) / MANIFEST_NAME).is_file()
+        )
 
 
 def _next_number(home: Path) -> int:

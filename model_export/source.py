@@ -74,11 +74,14 @@ class HashedReading:
         left = self._file.size_bytes
         try:
             with self._file.location.open("rb", buffering=0) as stream:
-                while chunk := stream.read(_CHUNK_BYTES):
+                # A file that grows is not followed to its end, which may never come.
+                while left >= 0 and (chunk := stream.read(_CHUNK_BYTES)):
                     self._digest.update(chunk)
                     left -= len(chunk)
                     self._advance(len(chunk))
                     yield chunk
+        except FileNotFoundError as error:
+            raise changed(self._file.location) from error
         except OSError as error:
             raise ModelExportError(
                 f"Cannot read {self._file.location}: {error.strerror}; nothing was published."
