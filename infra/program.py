@@ -13,6 +13,7 @@ import pulumi
 
 from infra.config import ModelConfig, Platform, StackConfig, load_stack
 from infra.errors import ServestackError
+from infra.names import container_name
 from infra.serving.local.component import LocalModel
 from infra.serving.local.server import LocalServerSpec
 from infra.serving.settings import BatchingSettings, ServingSettings
@@ -71,7 +72,7 @@ def _declare_local(config: StackConfig) -> None:
                     settings=_settings(name, model, config.local.server),
                     kind=config.local.server,
                     image=config.local.image,
-                    container=f"servestack-{stack}-{name}",
+                    container=container_name(home=str(home), stack=stack, model=name),
                     bucket=bucket_path,
                     run_dir=home / "run" / stack / name,
                     bind_address=config.local.bind_address,
