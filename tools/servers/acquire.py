@@ -25,7 +25,9 @@ PACKAGES: Final[Mapping[str, str]] = {
 }
 
 
-def ensure_server(name: str, *, environ: Mapping[str, str], progress: Callable[[str], None]) -> Path:
+def ensure_server(
+    name: str, *, environ: Mapping[str, str], progress: Callable[[str], None]
+) -> Path:
     """Return the server's program, built at most once per machine for each set of pins."""
     final = cache_directory(environ) / "servers" / f"{name}-{_cache_key()}"
     program = final / name

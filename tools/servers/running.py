@@ -31,7 +31,9 @@ class RunningServer:
 
 
 @contextmanager
-def fake_gcs_server(program: Path, directory: Path, *, on_disk: bool = False) -> Iterator[RunningServer]:
+def fake_gcs_server(
+    program: Path, directory: Path, *, on_disk: bool = False
+) -> Iterator[RunningServer]:
     """Run fake-gcs-server; its objects are in memory, or on disk for what would not fit."""
     data = directory / "gcs-data"
     backend = ["-backend", "filesystem", "-filesystem-root", str(data)]
