@@ -111,13 +111,6 @@ def _models(config: Mapping[str, Any]) -> Mapping[str, ModelRelease] | None:
         return None
 
 
-def is_destroyed(releases: Sequence[Release]) -> bool:
-    """Tell whether the last thing that was done to the stack was to destroy it."""
-    done = (entry for entry in releases if entry.result == "succeeded")
-    last = next((entry for entry in done if entry.kind in {"update", "destroy"}), None)
-    return last is not None and last.kind == "destroy"
-
-
 def choose_target(
     releases: Sequence[Release],
     now: Mapping[str, ModelRelease],

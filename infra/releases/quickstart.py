@@ -44,25 +44,26 @@ def release_sample(
 def _publish(engine: StackEngine, sample: str, bucket: Path) -> None:
     with tempfile.TemporaryDirectory(prefix="servestack-") as scratch:
         directory = str(Path(scratch) / sample)
-        for words in (
-            ("samples", sample, "--output", directory),
-            ("model_export", "publish", directory, "--model", sample, "--store", str(bucket)),
-        ):
-            done = subprocess.run(  # noqa: S603 - our own interpreter and modules
-                [sys.executable, "-m", *words],
-                cwd=engine.checkout,
-                stdout=subprocess.PIPE,
-                text=True,
-                check=False,
-            )
-            if done.returncode != 0:
-                raise OperationFailedError(
-                    f"The sample {sample} is not published: "
-                    f"`python -m {shlex.join(words)}` failed. What was done so far stays; "
-                    "run this again."
-                )
-            for line in done.stdout.splitlines():
-                engine.say(f"  {line}")
+        _run(engine, "-m", "samples", sample, "--output", directory)
+        publish = ("publish", directory, "--model", sample, "--store", str(bucket))
+        _run(engine, "-c", "from model_export.cli import main; main()", *publish)
+
+
+def _run(engine: StackEngine, *words: str) -> None:
+    done = subprocess.run(  # noqa: S603 - our own interpreter and modules
+        [sys.executable, *words],
+        cwd=engine.checkout,
+        stdout=subprocess.PIPE,
+        text=True,
+        check=False,
+    )
+    if done.returncode != 0:
+        raise OperationFailedError(
+            "The sample was not published: see the lines above. What was done so far stays; "
+            "when the reason is gone, run this again."
+        )
+    for line in done.stdout.splitlines():
+        engine.say(f"  {line}")
 
 
 def invitation(engine: StackEngine, outputs: Mapping[str, Any], sample: str) -> str:
