@@ -3,6 +3,7 @@
 import os
 import shutil
 import subprocess
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -85,6 +86,13 @@ def test_a_fresh_clone_comes_up_on_the_default_stack_and_stays_inside_itself(clo
         "state",
     }
     assert list(clone.home.iterdir()) == []
+
+
+def test_two_first_commands_at_once_make_one_stack(clone: Clone) -> None:
+    with ThreadPoolExecutor() as threads:
+        both = list(threads.map(clone.pulumi, ["whoami", "whoami"]))
+    assert [done.returncode for done in both] == [0, 0], [done.stderr for done in both]
+    assert list(clone.directory.glob(".servestack/state/.pulumi/stacks/servestack/local.json"))
 
 
 def test_the_exit_code_and_the_message_are_pulumis_own(clone: Clone) -> None:

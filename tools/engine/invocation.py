@@ -60,7 +60,11 @@ def ensure_local_stack(
 ) -> None:
     """Create a local stack that is not there yet."""
     state = state_directory(checkout, environment)
-    if any(state.glob(f".pulumi/stacks/*/{stack.rsplit('/', 1)[-1]}.json*")):
+
+    def exists() -> bool:
+        return any(state.glob(f".pulumi/stacks/*/{stack.rsplit('/', 1)[-1]}.json*"))
+
+    if exists():
         return
     try:
         state.mkdir(parents=True, exist_ok=True)
@@ -77,7 +81,8 @@ def ensure_local_stack(
         text=True,
         check=False,
     )
-    if created.returncode != 0:
+    # Another command may have been faster.
+    if created.returncode != 0 and not exists():
         raise EngineError(created.stderr.strip())
 
 
