@@ -15,8 +15,9 @@ from pydantic import JsonValue
 
 from model_export.errors import ModelExportError, RefusedError
 from model_export.layout import MODEL_NAME_RULE, is_model_name, parse_version
-from model_export.manifest import Manifest, Signature, TensorSpec, dump_manifest
+from model_export.manifest import Manifest, dump_manifest
 from model_export.publish import publish
+from model_export.report import described, size, summary, table
 from model_export.store import open_store
 
 
@@ -137,10 +138,10 @@ def publish_command(
         )
     manifest = published.manifest
     if as_json:
-        _print_json({"url": published.url, **_summary(manifest)})
+        _print_json({"url": published.url, **summary(manifest)})
     else:
         click.echo(
-            f"Published {model} version {manifest.version}: {_size(manifest.size_bytes)} in "
+            f"Published {model} version {manifest.version}: {size(manifest.size_bytes)} in "
             f"{len(manifest.files)} files, {published.url}"
         )
 
@@ -152,30 +153,22 @@ def publish_command(
 def list_command(*, model: str | None, store_url: str, as_json: bool) -> None:
     """List the versions in the store, oldest first."""
     store = open_store(store_url)
-    models = (model,) if model else store.models()
-    found = [store.manifest(name, number) for name in models for number in store.versions(name)]
+    found: list[Manifest] = []
+    faults: list[ModelExportError] = []
+    for name in (model,) if model else store.models():
+        for number in store.versions(name):
+            try:
+                found.append(store.manifest(name, number))
+            except ModelExportError as error:
+                faults.append(error)
     if as_json:
-        _print_json([_summary(manifest) for manifest in found])
-        return
-    if not found:
+        _print_json([summary(manifest) for manifest in found])
+    elif found:
+        click.echo(table(found))
+    elif not faults:
         click.echo(f"No versions of {model or 'any model'} in {store.url}", err=True)
-        return
-    click.echo(
-        _table(
-            ["MODEL", "VERSION", "CREATED", "SIZE", "BY", "METRICS"],
-            [
-                [
-                    manifest.model,
-                    str(manifest.version),
-                    f"{manifest.created_at:%Y-%m-%d %H:%M}",
-                    _size(manifest.size_bytes),
-                    manifest.created_by,
-                    _words(manifest.metrics),
-                ]
-                for manifest in found
-            ],
-        )
-    )
+    if faults:
+        raise ModelExportError("\n".join(map(str, faults)))
 
 
 @main.command("show")
@@ -192,7 +185,7 @@ def show_command(*, model: str, version: int | None, store_url: str, as_json: bo
     if version is None and not versions:
         raise RefusedError(f"{store.url} has no version of model '{model}'.")
     manifest = store.manifest(model, version or versions[-1])
-    click.echo(dump_manifest(manifest) if as_json else _described(manifest), nl=not as_json)
+    click.echo(dump_manifest(manifest) if as_json else described(manifest), nl=not as_json)
 
 
 @main.command("predict")
@@ -282,77 +275,6 @@ def _progress() -> Iterator[Callable[[int], None]]:
             bar.update(count_bytes)
 
         yield advance
-
-
-def _summary(manifest: Manifest) -> dict[str, JsonValue]:
-    return {
-        "model": manifest.model,
-        "version": manifest.version,
-        "digest": manifest.digest,
-        "size_bytes": manifest.size_bytes,
-        "files": len(manifest.files),
-        "created_at": manifest.created_at.isoformat(),
-        "created_by": manifest.created_by,
-        "parent": manifest.parent,
-        "labels": dict(manifest.labels),
-        "metrics": dict(manifest.metrics),
-    }
-
-
-def _described(manifest: Manifest) -> str:
-    commit = manifest.git_commit or "unknown"
-    facts = {
-        "model": manifest.model,
-        "version": str(manifest.version),
-        "parent": str(manifest.parent or "none"),
-        "digest": manifest.digest,
-        "created": f"{manifest.created_at.isoformat()} by {manifest.created_by}",
-        "commit": f"{commit} and changes not committed" if manifest.git_dirty else commit,
-        "tensorflow": manifest.tensorflow_version,
-        "keras": manifest.keras_version or "unknown",
-        "labels": _words(manifest.labels) or "none",
-        "metrics": _words(manifest.metrics) or "none",
-        "size": f"{_size(manifest.size_bytes)} in {len(manifest.files)} files",
-    }
-    lines = [f"{key + ':':12}{value}" for key, value in facts.items()]
-    for name, signature in manifest.signatures.items():
-        lines += [f"signature {name}:", *_tensors(signature)]
-    return "\n".join(lines)
-
-
-def _tensors(signature: Signature) -> list[str]:
-    return [
-        f"  {direction} {name}: {spec.dtype}{_shape(spec)}"
-        for direction, specs in (("in ", signature.inputs), ("out", signature.outputs))
-        for name, spec in specs.items()
-    ]
-
-
-def _shape(spec: TensorSpec) -> str:
-    if spec.shape is None:
-        return " of any shape"
-    return f"[{', '.join('?' if size is None else str(size) for size in spec.shape)}]"
-
-
-def _table(head: list[str], lines: list[list[str]]) -> str:
-    widths = [max(len(line[column]) for line in [head, *lines]) for column in range(len(head))]
-    return "\n".join(
-        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
-        for line in [head, *lines]
-    )
-
-
-def _words(pairs: Any) -> str:
-    return " ".join(f"{key}={value}" for key, value in sorted(pairs.items()))
-
-
-def _size(count_bytes: int) -> str:
-    size = float(count_bytes)
-    for unit in ("B", "kB", "MB"):
-        if size < 1000:  # noqa: PLR2004 a thousand of a unit is the next
-            return f"{size:.3g} {unit}"
-        size /= 1000
-    return f"{size:.3g} GB"
 
 
 def _print_json(document: JsonValue) -> None:

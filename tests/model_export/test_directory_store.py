@@ -98,9 +98,9 @@ def test_a_version_directory_that_was_copied_is_not_taken_for_a_version(
 def test_a_full_disk_is_named_and_leaves_nothing_behind(model: Path, root: Path) -> None:
     (model / "variables/large").write_bytes(bytes(300_000))
     limited = 'ulimit -f 128; exec "$@"'
-    command = [sys.executable, "-m", "model_export.cli", "publish", model, "--model", "heart"]
+    command = [sys.executable, "-m", "model_export.cli", "publish", str(model)]
     run = subprocess.run(
-        ["bash", "-c", limited, "bash", *command, "--store", root],
+        ["bash", "-c", limited, "bash", *command, "--model", "heart", "--store", str(root)],
         capture_output=True,
         text=True,
         check=False,

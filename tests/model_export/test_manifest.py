@@ -177,6 +177,8 @@ def test_a_name_is_a_version_only_if_the_version_is_written_so(name: str) -> Non
     assert version is None or (str(version) == name and 1 <= version <= MAX_VERSION)
 
 
-@pytest.mark.parametrize("name", ["0", "007", "-1", "1.0", "1 ", "\u0661", "9223372036854775808", ""])
+@pytest.mark.parametrize(
+    "name", ["0", "007", "-1", "1.0", "1 ", "\u0661", "9223372036854775808", ""]
+)
 def test_what_is_not_exactly_a_version_is_none(name: str) -> None:
     assert parse_version(name) is None

@@ -53,7 +53,7 @@ except Exception as error:
 def _publisher(
     stop: str, model: Path, root: Path, version: int = 0
 ) -> Iterator[subprocess.Popen[str]]:
-    command = [sys.executable, "-c", _PUBLISHER, stop, str(version), model, root]
+    command = [sys.executable, "-c", _PUBLISHER, stop, str(version), str(model), str(root)]
     with subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as process:
@@ -90,7 +90,7 @@ def test_a_publisher_that_is_slow_keeps_its_staging_directory(
 
 def _race(model: Path, root: Path, count: int, version: int = 0) -> list[str]:
     """Let publishers start together; give what each said in the end."""
-    command = [sys.executable, "-c", _PUBLISHER, "start", str(version), model, root]
+    command = [sys.executable, "-c", _PUBLISHER, "start", str(version), str(model), str(root)]
     processes = [
         subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         for _ in range(count)

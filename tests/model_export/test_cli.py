@@ -1,0 +1,172 @@
+"""The command: what it prints, where, and how it exits."""
+
+import json
+import os
+import resource
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from model_export.cli import main
+
+
+def _run(*arguments: object, stdin: str | None = None) -> Result:
+    result = CliRunner().invoke(main, [str(argument) for argument in arguments], input=stdin)
+    assert result.exception is None or isinstance(result.exception, SystemExit)
+    return result
+
+
+def test_publish_says_what_it_made(model: Path, root: Path) -> None:
+    result = _run("publish", model, "--model", "heart", "--store", root)
+    assert result.exit_code == 0
+    assert result.stdout.startswith("Published heart version 1: ")
+    assert result.stdout.endswith(f"in 3 files, {root.as_uri()}/heart/1\n")
+    assert result.stderr == ""
+
+
+def test_publish_list_and_show_answer_in_json(model: Path, root: Path) -> None:
+    options = ["--label", "team=a=b", "--metric", "accuracy=0.87", "--metric", "loss=1e-3"]
+    published = _run(
+        "publish", model, "--model", "heart", "--store", root, "--version", 12, *options, "--json"
+    )
+    summary = json.loads(published.stdout)
+    assert summary.pop("url") == f"{root.as_uri()}/heart/12"
+    assert summary["version"] == 12
+    assert summary["labels"] == {"team": "a=b"}
+    assert summary["metrics"] == {"accuracy": 0.87, "loss": 0.001}
+    assert json.loads(_run("list", "--store", root, "--json").stdout) == [summary]
+    shown = _run("show", "--model", "heart", "--store", root, "--json").stdout
+    assert shown == (root / "heart/12/manifest.json").read_text()
+
+
+def test_list_shows_each_version_on_a_line_and_can_be_narrowed_to_a_model(
+    model: Path, root: Path
+) -> None:
+    for name in ("liver", "heart", "heart"):
+        _run("publish", model, "--model", name, "--store", root, "--metric", "accuracy=0.5")
+    lines = _run("list", "--store", root).stdout.splitlines()
+    assert [line.split()[:2] for line in lines] == [
+        ["MODEL", "VERSION"],
+        ["heart", "1"],
+        ["heart", "2"],
+        ["liver", "1"],
+    ]
+    assert lines[1].endswith("accuracy=0.5")
+    narrowed = _run("list", "--store", root, "--model", "liver").stdout
+    assert [line.split()[0] for line in narrowed.splitlines()] == ["MODEL", "liver"]
+
+
+def test_list_of_an_empty_store_says_so_and_gives_an_empty_list_to_scripts(root: Path) -> None:
+    result = _run("list", "--store", root)
+    assert (result.exit_code, result.stdout) == (0, "")
+    assert result.stderr == f"No versions of any model in {root.as_uri()}\n"
+    assert json.loads(_run("list", "--store", root, "--json").stdout) == []
+
+
+def test_list_shows_the_versions_that_it_can_read_and_names_the_one_that_it_cannot(
+    model: Path, root: Path
+) -> None:
+    for _ in range(2):
+        _run("publish", model, "--model", "heart", "--store", root)
+    (root / "heart/1/manifest.json").chmod(0o644)
+    (root / "heart/1/manifest.json").write_text("{")
+    result = _run("list", "--store", root)
+    assert result.exit_code == 1
+    assert [line.split()[:2] for line in result.stdout.splitlines()[1:]] == [["heart", "2"]]
+    assert "heart/1/manifest.json is not a manifest" in result.stderr
+
+
+def test_show_tells_a_person_what_the_version_is(model: Path, root: Path) -> None:
+    _run("publish", model, "--model", "heart", "--store", root)
+    shown = _run("show", "--model", "heart", "--version", "1", "--store", root).stdout
+    assert "tensorflow: 2.20.0" in shown
+    assert "signature serving_default:\n  in  x: float32[?]\n  out y: float32 of any shape" in shown
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["publish", "MODEL", "--model", "Heart", "--store", "ROOT"], "a name is 1 to 63"),
+        (["publish", "MODEL", "--model", "h", "--store", "ROOT", "--version", "0"], "'0'"),
+        (["publish", "MODEL", "--model", "h", "--store", "ROOT", "--version", "007"], "as in 12"),
+        (["publish", "MODEL", "--model", "h", "--store", "ROOT", "--label", "x"], "KEY=VALUE"),
+        (["publish", "MODEL", "--model", "h", "--store", "ROOT", "--metric", "a=b"], "KEY=NUMBER"),
+        (["publish", "MODEL", "--model", "h", "--store", "ROOT", "--metric", "a=nan"], "finite"),
+        (["publish", "MODEL", "--model", "h", "--store", "gs://b"], "not a kind of store"),
+        (["publish", "MODEL", "--model", "h", "--store", "ROOT/no"], "mkdir -p"),
+        (["publish", "MODEL", "--model", "h"], "Missing option '--store'"),
+        (["publish", "ROOT", "--model", "h", "--store", "ROOT"], "it has no saved_model.pb"),
+        (["publish", "ROOT/no", "--model", "h", "--store", "ROOT"], "does not exist"),
+        (["show", "--model", "h", "--store", "ROOT"], "has no version of model 'h'"),
+        (["show", "--model", "h", "--version", "3", "--store", "ROOT"], "has no version 3"),
+        (["predict", "--model", "h", "--endpoint", "nowhere"], "http://HOST:PORT"),
+        (["predict", "--model", "h", "--endpoint", "http://h:x"], "Port could not"),
+        (["predict", "--model", "h", "--endpoint", "h:1", "--json-instances", "[1"], "not JSON"),
+        (
+            ["predict", "--model", "h", "--endpoint", "h:1", "--version", "1", "--label", "l"],
+            "not both",
+        ),
+    ],
+)
+def test_a_mistake_in_the_request_exits_with_2_and_says_what_to_write(
+    model: Path, root: Path, arguments: list[str], said: str
+) -> None:
+    places = {"MODEL": str(model), "ROOT": str(root), "ROOT/no": str(root / "no")}
+    result = _run(*(places.get(argument, argument) for argument in arguments), stdin="[1]")
+    assert result.exit_code == 2
+    assert said in result.stderr
+    assert result.stdout == ""
+
+
+def test_a_failure_of_the_operation_exits_with_1() -> None:
+    # Port 1 of this machine: nobody listens there.
+    for endpoint in ("http://127.0.0.1:1", "127.0.0.1:1"):
+        result = _run("predict", "--model", "h", "--endpoint", endpoint, "--json-instances", "[1]")
+        assert result.exit_code == 1
+        assert result.stderr.startswith(f"model-export: No answer from {endpoint}: ")
+        assert result.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("command", [[], ["publish"], ["list"], ["show"], ["predict"]])
+def test_help_teaches(command: list[str]) -> None:
+    assert "Usage:" in _run(*command, "--help").stdout
+
+
+def test_the_command_loads_neither_tensorflow_nor_what_only_predict_needs() -> None:
+    program = (
+        "import sys, model_export.cli; "
+        "print(*{'tensorflow', 'keras', 'numpy', 'grpc', 'tqdm', 'pulumi'} & set(sys.modules))"
+    )
+    run = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    assert run.stdout == "\n"
+
+
+def test_a_publish_takes_well_under_a_second_of_work(
+    make_model: Callable[..., Path], root: Path
+) -> None:
+    model = make_model(files={"variables/large": os.urandom(23_000_000)})
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "model_export.cli",
+            "publish",
+            model,
+            "--model",
+            "h",
+            "--store",
+            root,
+        ],
+        check=True,
+        capture_output=True,
+    )
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    # Processor time: the clock on the wall also counts whatever else this machine does.
+    assert after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime < 1.0
