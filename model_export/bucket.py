@@ -1,0 +1,138 @@
+"""What an object store can do for us: the few verbs that GCS, S3 and their like have in common.
+
+Owns the words between the decisions (`object_store`, `object_upload`) and the clouds' clients
+(`gcs_bucket`, `s3_bucket`). Everything stands on one promise of the store: `create`, `copy` and
+`complete` make an object only where none is, and of several at once one wins.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final, Protocol
+
+from model_export.errors import ModelExportError
+
+# A file up to this size is one request, a larger one goes in parts.
+SINGLE_BYTES: Final = 32 << 20
+_PART_BYTES: Final = (8 << 20, 16 << 20)
+# Beyond some tens, more requests at once only queue up in the client.
+WORKERS: Final = 16
+
+
+class ObjectExistsError(ModelExportError):
+    """There is an object of this name already, and it was left alone."""
+
+
+class ObjectMissingError(ModelExportError):
+    """There is no object of this name."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Patience:
+    """How long a store is waited for before its user is told."""
+
+    connect_seconds: float = 10.0
+    # For one answer, and for the same request repeated with growing pauses.
+    answer_seconds: float = 60.0
+    attempts: int = 6
+    total_seconds: float = 180.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Content:
+    """What was read: `checksum` is the one that the store keeps too, in the store's own words."""
+
+    size_bytes: int
+    sha256: str
+    checksum: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class StoredObject:
+    """An object as the store describes it; as long as `tag` is equal, so are its bytes."""
+
+    key: str
+    size_bytes: int
+    modified: datetime
+    tag: str
+    sha256: str | None = None
+
+
+class Checksum(Protocol):
+    """Fed with all bytes in order, gives what the store will say of them."""
+
+    def update(self, data: bytes) -> None:
+        """Take the next bytes."""
+
+    def result(self) -> str:
+        """Give the checksum of all bytes so far."""
+
+
+class Parts(Protocol):
+    """A large object that arrives in pieces; nothing is to be seen of it until `complete`."""
+
+    def put(self, number: int, data: bytes) -> None:
+        """Store one part, counted from 0, unless an earlier run did; safe in several threads."""
+
+    def complete(self, content: Content) -> StoredObject:
+        """Make the object of all parts, or raise ObjectExistsError."""
+
+
+class Bucket(Protocol):
+    """One bucket, seen from a prefix; keys are relative to it."""
+
+    @property
+    def url(self) -> str:
+        """Name the place, without a slash at the end."""
+
+    def checksum(self) -> Checksum:
+        """Begin the checksum that this store keeps."""
+
+    def objects(self, prefix: str) -> tuple[StoredObject, ...]:
+        """List all objects whose keys begin so."""
+
+    def folders(self, prefix: str) -> tuple[str, ...]:
+        """List the names directly below a prefix that ends in a slash, where objects are below."""
+
+    def read(self, key: str, start: int = 0, count: int | None = None) -> bytes:
+        """Read `count` bytes, or all, or raise ObjectMissingError."""
+
+    def create(self, key: str, data: bytes, content: Content) -> StoredObject:
+        """Make an object, or raise ObjectExistsError."""
+
+    def parts(self, key: str, scratch: str, *, resume: bool) -> Parts:
+        """Begin an object in parts, or go on; `scratch` is a prefix for what may lie about."""
+
+    def worth_copying(self, size_bytes: int) -> bool:
+        """Tell whether a copy inside the store costs less than sending."""
+
+    def copy(self, source: str, key: str, content: Content) -> StoredObject:
+        """Make an object of the bytes of another, or raise ObjectExistsError."""
+
+    def holds(self, stored: StoredObject, content: Content) -> bool:
+        """Tell whether the object has these very bytes, by the store's own checksum."""
+
+    def delete(self, keys: Iterable[str]) -> None:
+        """Remove objects; one that is not there is no error."""
+
+    def abandon_parts(self, prefix: str) -> None:
+        """Forget parts below a prefix that never became an object."""
+
+
+def part_bytes(size_bytes: int) -> int:
+    """Choose the size of a file's parts, always the same for the same file.
+
+    Some must fit into little memory at once, S3 takes no smaller ones than 5 MiB and no more than
+    10,000 (a file of 150 GB), and Google composes 32 at a time.
+    """
+    least, most = _PART_BYTES
+    wanted = -(-size_bytes // 32)
+    return min(max(wanted, least), most)
+
+
+def damaged(url: str, key: str) -> ModelExportError:
+    """Say that the store has other bytes than were sent."""
+    return ModelExportError(
+        f"{url}/{key}: the store's checksum is not that of the file that was sent. The version is "
+        "not published; run the same command again."
+    )

@@ -1,0 +1,159 @@
+"""How S3 is reached, and what its refusals mean for the user.
+
+Owns the client's settings and the translation of its errors; the verbs are `s3_bucket`'s.
+"""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from http.client import HTTPException
+from typing import Any, Final
+
+import boto3
+from botocore import exceptions as boto
+from botocore.config import Config
+
+from model_export.bucket import WORKERS, ObjectExistsError, ObjectMissingError, Patience
+from model_export.errors import ModelExportError, RefusedError
+
+_DEFAULT_REGION: Final = "us-east-1"
+# Another conditional request for the same key is under way; S3 asks to repeat it.
+_CONFLICT: Final = {"409", "ConditionalRequestConflict", "OperationAborted"}
+_GO_ON: Final = "Run the same command again; it goes on where it stopped."
+# What an answer of the store means for the user, by its code.
+_ANSWERS: Final[tuple[tuple[set[str], type[ModelExportError], str], ...]] = (
+    ({"412", "PreconditionFailed"}, ObjectExistsError, "{place} exists already."),
+    (
+        {"InvalidBucketName", "NoSuchBucket"},
+        RefusedError,
+        "There is no bucket s3://{bucket}. Make it first, or correct the store's URL.",
+    ),
+    (
+        {"404", "NoSuchKey", "NotFound", "NoSuchUpload"},
+        ObjectMissingError,
+        "There is no {place}.",
+    ),
+    (
+        {
+            "ExpiredToken",
+            "ExpiredTokenException",
+            "InvalidAccessKeyId",
+            "InvalidToken",
+            "SignatureDoesNotMatch",
+            "TokenRefreshRequired",
+        },
+        ModelExportError,
+        "{place}: the store does not accept the credentials ({code}): {said} Renew them.",
+    ),
+    (
+        {"RequestTimeTooSkewed"},
+        ModelExportError,
+        "{place}: this machine's clock is wrong: {said} Set it.",
+    ),
+    (
+        {"301", "307", "AuthorizationHeaderMalformed", "PermanentRedirect"},
+        RefusedError,
+        "s3://{bucket} is in another region. Set AWS_REGION={region}.",
+    ),
+    (
+        {"403", "AccessDenied", "AllAccessDisabled"},
+        ModelExportError,
+        "{place}: {operation} is not permitted: {said} (docs/publishing.md lists what is needed.)",
+    ),
+    (
+        {"500", "502", "503", "504", "InternalError", "ServiceUnavailable", "SlowDown"},
+        ModelExportError,
+        "{place}: the store is busy or broken, repeated attempts included ({code}): {said} "
+        + _GO_ON,
+    ),
+)
+
+
+def connect(environ: Mapping[str, str], patience: Patience) -> Any:
+    """Make the client that the environment asks for."""
+    endpoint = environ.get("S3_ENDPOINT")
+    if endpoint and "://" not in endpoint:
+        endpoint = f"{'https' if _flag(environ, 'S3_USE_HTTPS') else 'http'}://{endpoint}"
+    region = environ.get("AWS_REGION") or None
+    session = boto3.session.Session(region_name=region)
+    if endpoint and session.region_name is None:
+        session = boto3.session.Session(region_name=_DEFAULT_REGION)
+    return session.client(
+        "s3",
+        endpoint_url=endpoint,
+        verify=None if _flag(environ, "S3_VERIFY_SSL") else False,
+        config=Config(
+            connect_timeout=patience.connect_seconds,
+            read_timeout=patience.answer_seconds,
+            max_pool_connections=WORKERS,
+            retries={"mode": "standard", "total_max_attempts": patience.attempts},
+            # We give a SHA-256 with all that we send; a second checksum would say no more.
+            request_checksum_calculation="when_required",
+            response_checksum_validation="when_required",
+            s3={
+                "payload_signing_enabled": False,
+                **({"addressing_style": "path"} if endpoint else {}),
+            },
+        ),
+    )
+
+
+def _flag(environ: Mapping[str, str], name: str) -> bool:
+    text = environ.get(name, "1").strip().lower()
+    if text in {"1", "true", "yes", "on"}:
+        return True
+    if text in {"0", "false", "no", "off", ""}:
+        return False
+    raise RefusedError(f"{name}={text}: write 1 or 0.")
+
+
+@contextmanager
+def explained(place: str, bucket: str) -> Iterator[None]:
+    """Say what S3's errors mean for the user."""
+    try:
+        yield
+    except boto.ClientError as error:
+        raise _explanation(error, place, bucket) from error
+    except (boto.NoCredentialsError, boto.PartialCredentialsError) as error:
+        raise RefusedError(
+            f"{place}: no AWS credentials were found. Run `aws configure` or `aws sso login`, or "
+            "run where a role is attached."
+        ) from error
+    except (boto.NoRegionError, boto.ProfileNotFound, boto.ParamValidationError) as error:
+        raise RefusedError(f"{place}: {_line(error)}") from error
+    except (boto.HTTPClientError, boto.IncompleteReadError, HTTPException, OSError) as error:
+        raise ModelExportError(
+            f"{place}: the store does not answer, repeated attempts included: {_line(error)} "
+            + _GO_ON
+        ) from error
+    except (boto.BotoCoreError, ValueError) as error:
+        raise ModelExportError(f"{place}: {_line(error)}") from error
+
+
+def is_conflict(error: boto.ClientError) -> bool:
+    """Tell whether the store asks to repeat a conditional request."""
+    return _code(error) in _CONFLICT
+
+
+def _explanation(error: boto.ClientError, place: str, bucket: str) -> ModelExportError:
+    code = _code(error)
+    headers = error.response.get("ResponseMetadata", {}).get("HTTPHeaders", {})
+    words = {
+        "place": place,
+        "bucket": bucket,
+        "code": code,
+        "operation": error.operation_name,
+        "region": headers.get("x-amz-bucket-region", "(the bucket's region)"),
+        "said": error.response.get("Error", {}).get("Message") or str(error),
+    }
+    for codes, kind, text in _ANSWERS:
+        if code in codes:
+            return kind(text.format(**words))
+    return ModelExportError("{place}: {operation} failed ({code}): {said}".format(**words))
+
+
+def _code(error: boto.ClientError) -> str:
+    return str(error.response.get("Error", {}).get("Code", ""))
+
+
+def _line(error: BaseException) -> str:
+    return " ".join(str(error).split())
