@@ -171,18 +171,18 @@ def test_a_message_of_many_megabytes_passes(zoo: RunningServer) -> None:
 
 def test_a_slow_request_does_not_hold_up_quick_ones(zoo: RunningServer) -> None:
     with concurrent.futures.ThreadPoolExecutor() as pool:
-        slow = pool.submit(zoo.predict, "slow", {"steps": 3_000_000})
+        slow = pool.submit(zoo.predict, "slow", {"steps": 400_000})
         answers = 0
         while not slow.done():
             started = time.perf_counter()
             zoo.predict("versioned", {"x": np.zeros(1, np.float32)})
             answers += time.perf_counter() - started < 0.5
-        assert slow.result().outputs["steps"].int_val[0] == 3_000_000
+        assert slow.result().outputs["steps"].int_val[0] == 400_000
     assert answers >= 5
 
 
 def test_a_deadline_is_kept_and_the_server_goes_on(zoo: RunningServer) -> None:
-    request = predict_request("slow", {"steps": 2_000_000})
+    request = predict_request("slow", {"steps": 200_000})
     with pytest.raises(grpc.RpcError) as caught:
         zoo.prediction.Predict(request, timeout=0.05)
     assert caught.value.code() is grpc.StatusCode.DEADLINE_EXCEEDED
