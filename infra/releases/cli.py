@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from infra.releases.rollout import Plan
     from infra.releases.session import Session
 
-CHECKOUT: Final = Path(__file__).resolve().parents[2]
 _INTERRUPTED: Final = 130
 
 
@@ -258,7 +257,14 @@ def status(*, stack: str, as_json: bool) -> None:
 def _open(stack: str) -> "Session":
     from infra.releases.session import open_session  # noqa: PLC0415 - see the module's docstring
 
-    return open_session(CHECKOUT, stack, say=lambda line: click.echo(line, err=True))
+    return open_session(_project(), stack, say=lambda line: click.echo(line, err=True))
+
+
+def _project() -> Path:
+    """Find the project as the engine does, in this directory or above; else take our own."""
+    here = Path.cwd()
+    places = (place for place in (here, *here.parents) if (place / "Pulumi.yaml").is_file())
+    return next(places, Path(__file__).resolve().parents[2])
 
 
 def _answer(plan: "Plan", result: str, outputs: Mapping[str, Any], *, as_json: bool) -> None:

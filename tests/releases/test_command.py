@@ -1,0 +1,305 @@
+"""The `servestack` command on the real engine and a real server."""
+
+import json
+import re
+import signal
+import subprocess
+import time
+from collections.abc import Callable
+
+import psutil
+import pytest
+
+from infra.releases.answering import is_close
+from tests.releases.conftest import Desk
+
+pytestmark = [pytest.mark.slow, pytest.mark.engine]
+
+WAIT_SECONDS = 120
+
+
+def wait_for(condition: Callable[[], bool], what: str) -> None:
+    deadline = time.monotonic() + WAIT_SECONDS
+    while not condition():
+        assert time.monotonic() < deadline, what
+        time.sleep(0.02)
+
+
+def test_the_sample_is_released_and_the_printed_line_works_when_pasted(desk: Desk) -> None:
+    invitation = (desk.directory / "invitation.txt").read_text()
+    (line,) = re.findall(r"^  (curl .*)$", invitation, re.MULTILINE)
+    answer = subprocess.run(["bash", "-c", line], capture_output=True, text=True, check=True)
+    predictions = json.loads(answer.stdout)["predictions"]
+    sample = desk.manifest(1).sample
+    assert sample is not None
+    assert is_close(predictions, sample.predictions[:2])
+    changes = [entry["models"]["heart"]["version"] for entry in desk.history()]
+    assert changes[-2:] == [1, None]
+
+
+def test_a_second_up_changes_nothing_and_leaves_no_entry(desk: Desk) -> None:
+    before = desk.settle()
+    entries = len(desk.history())
+    server = desk.server()
+    done = desk.servestack("up", "--sample", "heart")
+    assert "nothing to change" in done.stderr
+    assert "curl " in done.stdout
+    assert len(desk.history()) == entries
+    assert desk.stack_file.read_bytes() == before
+    assert desk.server() == server
+
+
+def test_a_release_edits_one_line_updates_and_is_in_the_history(desk: Desk) -> None:
+    before = desk.settle().decode()
+    done = desk.servestack("release", "heart=2", "--message", "Better at night", "--json")
+    assert json.loads(done.stdout)["changes"]["heart"]["to"]["version"] == 2
+    assert "heart: 1 → 2" in done.stderr
+    assert desk.stack_file.read_text() == before.replace("version: 1", "version: 2")
+    assert desk.serving() == {"2"}
+    newest = desk.history()[0]
+    assert (newest["message"], newest["result"]) == ("Better at night", "succeeded")
+    assert newest["models"]["heart"]["version"] == 2
+    again = desk.servestack("release", "heart=2")
+    assert "serves already, nothing to do" in again.stdout
+    assert len(desk.history()) == newest["update"]
+
+
+def test_all_that_cannot_be_released_is_told_at_once_and_nothing_is_touched(desk: Desk) -> None:
+    before = desk.settle()
+    entries = len(desk.history())
+    refused = desk.servestack("release", "heart=77", "digits=1", expect=2)
+    assert "version 77 of heart is not published" in refused.stderr
+    assert "it has 1, 2, 3, 4, 5" in refused.stderr
+    assert "version 1 of digits is not published" in refused.stderr
+    missing = desk.servestack("release", "liver=1", expect=2)
+    assert "it declares: heart, digits" in missing.stderr
+    label = desk.servestack("release", "heart=2", "--label", "stable=1", expect=2)
+    assert "Pulumi.local.yaml: servestack:models.heart.labels.stable" in label.stderr
+    assert desk.stack_file.read_bytes() == before
+    assert len(desk.history()) == entries
+
+
+def test_a_dry_run_shows_and_changes_nothing(desk: Desk) -> None:
+    before = desk.settle()
+    done = desk.servestack("release", "heart=3", "--dry-run")
+    assert "heart: 1 → 3" in done.stderr
+    assert desk.stack_file.read_bytes() == before
+    assert desk.serving() == {"1"}
+
+
+def test_a_version_that_does_not_load_leaves_everything_as_it_was(desk: Desk) -> None:
+    before = desk.settle()
+    failed = desk.servestack("release", "heart=4", expect=1)
+    assert failed.stderr.count("version 4 does not load") == 1
+    assert "Pulumi.local.yaml is as it was before, and so is the stack: heart 1" in failed.stderr
+    assert desk.stack_file.read_bytes() == before
+    assert desk.serving() == {"1"}
+
+
+def test_a_version_that_answers_otherwise_is_put_back_and_never_gone_back_to(desk: Desk) -> None:
+    desk.settle(3)
+    before = desk.settle()
+    failed = desk.servestack("release", "heart=5", expect=1)
+    assert "version 5 answers otherwise than when it was exported" in failed.stderr
+    assert desk.stack_file.read_bytes() == before
+    assert desk.serving() == {"1"}
+    put_back, withdrawn = desk.history()[:2]
+    assert withdrawn["withdrawn"]
+    assert withdrawn["models"]["heart"]["version"] == 5
+    assert put_back["message"].startswith(f"Put back after update {withdrawn['update']}: version 5")
+    shown = desk.servestack("rollback", "--dry-run")
+    assert "heart: 1 → 3" in shown.stderr
+
+
+def test_a_rollback_goes_back_and_says_what_does_not(desk: Desk) -> None:
+    before = desk.settle()
+    desk.settle(2)
+    shown = desk.servestack("rollback", "--dry-run").stderr
+    assert "heart: 2 → 1" in shown
+    done = desk.servestack("rollback")
+    assert "Infrastructure, other settings and code stay as they are" in done.stderr
+    assert desk.stack_file.read_bytes() == before
+    assert desk.serving() == {"1"}
+    assert re.match(r"Roll back to update \d+: heart: 2 → 1", desk.history()[0]["message"])
+    named = next(
+        entry["update"] for entry in desk.history() if entry["models"]["heart"]["version"] == 2
+    )
+    assert "heart: 1 → 2" in desk.servestack("rollback", "--to", str(named), "--dry-run").stderr
+    assert "no update 9999" in desk.servestack("rollback", "--to", "9999", expect=2).stderr
+
+
+def test_a_rollback_to_an_altered_version_is_refused(desk: Desk) -> None:
+    desk.settle(3)
+    before = desk.settle()
+    altered = desk.bucket / "heart" / "3" / desk.manifest(3).files[0].path
+    content = altered.read_bytes()
+    mode = altered.stat().st_mode
+    altered.chmod(0o644)
+    try:
+        altered.write_bytes(content[::-1])
+        refused = desk.servestack("rollback", expect=2)
+        altered.unlink()
+        gone = desk.servestack("rollback", expect=2)
+    finally:
+        altered.write_bytes(content)
+        altered.chmod(mode)
+    assert "version 3 of heart was altered since it was published" in refused.stderr
+    assert "version 3 of heart is damaged" in gone.stderr
+    assert desk.stack_file.read_bytes() == before
+
+
+def test_a_canary_is_released_beside_the_stable_version_and_promoted(desk: Desk) -> None:
+    desk.settle()
+    desk.servestack("release", "heart=2", "--canary", "10")
+    assert desk.serving() == {"1", "2"}
+    assert desk.status()["heart"]["deployed"]["canary"] == {"version": 2, "share": 10}
+    desk.servestack("release", "heart=2", "--label", "stable=2")
+    assert desk.serving() == {"2"}
+    assert "heart: 2, stable = 2 → 1" in desk.servestack("rollback", "--dry-run").stderr
+    desk.stack_file.write_text(
+        desk.stack_file.read_text().replace("\n      labels: {stable: 2}", "")
+    )
+    desk.servestack("up")
+
+
+def test_status_tells_a_server_that_died_and_up_starts_it_again(desk: Desk) -> None:
+    desk.settle()
+    table = desk.servestack("status").stdout.splitlines()
+    assert table[1].split()[:4] == ["heart", "1", "1", "1"]
+    server = desk.server()
+    server.kill()
+    psutil.wait_procs([server], timeout=10)
+    heart = desk.status(expect=1)["heart"]
+    assert heart["states"] == {}
+    assert "nobody answers" in heart["problem"]
+    desk.servestack("up")
+    assert desk.status()["heart"]["states"] == {"1": "AVAILABLE"}
+
+
+def test_a_second_command_is_refused_while_one_works(desk: Desk) -> None:
+    desk.settle()
+    with desk.start("release", "heart=2") as first:
+        lock = desk.home / "locks" / "local.lock"
+        wait_for(lambda: f"pid {first.pid}" in lock.read_text(), "the first takes the lock")
+        refused = desk.servestack("up", expect=1)
+        assert f"another servestack command (pid {first.pid}" in refused.stderr
+        first.communicate(timeout=WAIT_SECONDS)
+    assert first.returncode == 0
+    assert desk.serving() == {"2"}
+
+
+@pytest.mark.parametrize("moment", ["file written", "engine locked", "server started"])
+def test_a_release_killed_at_any_moment_can_be_run_again(desk: Desk, moment: str) -> None:
+    before = desk.settle()
+    locks = desk.home / "state" / ".pulumi" / "locks"
+
+    def has_come() -> bool:
+        if moment == "file written":
+            return desk.stack_file.read_bytes() != before
+        if moment == "engine locked":
+            return any(locks.rglob("*.json"))
+        config = desk.home / "run" / "local" / "heart"
+        return any(b"2" in path.read_bytes() for path in config.rglob("models.config*"))
+
+    with desk.start("release", "heart=2") as killed:
+        wait_for(has_come, moment)
+        family = [psutil.Process(killed.pid), *psutil.Process(killed.pid).children(recursive=True)]
+        for process in family:
+            if process.name() != "local-model-server" and process.is_running():
+                process.kill()
+    desk.servestack("release", "heart=2")
+    assert desk.serving() == {"2"}
+    assert not any(locks.rglob("*.json"))
+    desk.servestack("release", "heart=1")
+
+
+def test_a_release_ended_by_a_signal_puts_the_file_back_and_leaves_no_lock(desk: Desk) -> None:
+    before = desk.settle()
+    locks = desk.home / "state" / ".pulumi" / "locks"
+    with desk.start("release", "heart=4") as ended:
+        wait_for(lambda: any(locks.rglob("*.json")), "the engine works")
+        ended.send_signal(signal.SIGTERM)
+        told, _ = ended.communicate(timeout=WAIT_SECONDS)
+    assert ended.returncode == 130, told
+    assert "Pulumi.local.yaml is as it was before" in told
+    assert "Traceback" not in told
+    assert desk.stack_file.read_bytes() == before
+    assert not any(locks.rglob("*.json"))
+    desk.servestack("up")
+    assert desk.serving() == {"1"}
+
+
+def test_an_edit_by_hand_during_a_release_is_left_alone(desk: Desk) -> None:
+    before = desk.settle()
+    with desk.start("release", "heart=4") as release:
+        wait_for(lambda: desk.stack_file.read_bytes() != before, "the file is written")
+        edited = desk.stack_file.read_bytes() + b"# by hand\n"
+        desk.stack_file.write_bytes(edited)
+        told, _ = release.communicate(timeout=WAIT_SECONDS)
+    assert release.returncode == 1, told
+    assert "Pulumi.local.yaml was changed by somebody else meanwhile" in told
+    assert desk.stack_file.read_bytes() == edited
+    desk.stack_file.write_bytes(before)
+    desk.servestack("up")
+
+
+def test_a_history_of_a_thousand_updates_is_quick(desk: Desk) -> None:
+    desk.settle()
+    (directory,) = (desk.home / "state" / ".pulumi" / "history").glob("*/local")
+    newest = max(directory.glob("*.history.json"))
+    record = newest.read_text().replace('\\"version\\":1', '\\"version\\":2')
+    made = [directory / f"local-{number:019d}.history.json" for number in range(1_000)]
+    try:
+        for path in made:
+            path.write_text(record)
+        began = time.monotonic()
+        history = desk.history()
+        listed = time.monotonic() - began
+        desk.servestack("rollback", "--dry-run")
+        planned = time.monotonic() - began - listed
+    finally:
+        for path in made:
+            path.unlink()
+    assert len(history) > 1_000
+    assert history[0]["update"] == len(history)
+    # Reading each update by a call of its own would take minutes.
+    assert max(listed, planned) < 20, (listed, planned)
+
+
+def test_an_unknown_stack_is_told_with_those_there_are(desk: Desk) -> None:
+    for command in (["up"], ["status"], ["history"], ["rollback"], ["release", "heart=1"]):
+        refused = desk.servestack(*command, "-s", "nope", expect=2)
+        assert "Pulumi.nope.yaml" in refused.stderr
+        assert "local" in refused.stderr
+
+
+def test_the_stack_goes_away_and_comes_back(desk: Desk) -> None:
+    desk.settle()
+    server = desk.server()
+    pulumi = subprocess.run(
+        ["bash", "-c", "cd $0 && exec pulumi destroy --yes --skip-preview -s local", "."],
+        cwd=desk.directory,
+        env=engine_environment_of(desk),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert pulumi.returncode == 0, pulumi.stdout + pulumi.stderr
+    assert not server.is_running()
+    refused = desk.servestack("release", "heart=2", expect=2)
+    assert "Stack local is not up" in refused.stderr
+    desk.servestack("up")
+    assert desk.serving() == {"1"}
+    assert desk.history()[1]["kind"] == "destroy"
+
+
+def engine_environment_of(desk: Desk) -> dict[str, str]:
+    from tools.engine.acquire import ensure_engine  # noqa: PLC0415 - this test only
+    from tools.engine.environment import engine_environment  # noqa: PLC0415 - likewise
+
+    return engine_environment(
+        checkout=desk.directory,
+        stack_is_local=True,
+        engine=ensure_engine(environ=desk.environment, progress=print),
+        environ=desk.environment,
+    )
