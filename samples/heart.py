@@ -29,7 +29,7 @@ AGE_BOUNDARIES: Final = (40.0, 45.0, 50.0, 55.0, 60.0, 65.0, 70.0)
 _PATIENTS_SEED: Final = 303
 _TRAINED_COUNT: Final = 4000
 _TESTED_COUNT: Final = 1000
-_EPOCHS: Final = 25
+_EPOCHS: Final = 6
 _BATCH_SIZE: Final = 128
 _SAMPLE_COUNT: Final = 3
 
