@@ -49,10 +49,13 @@ def _honoured(name: str, meaning: str, *, default: FlagValue, default_text: str 
     return Flag(name=name, default=default, meaning=meaning, default_text=default_text)
 
 
-def _accepted(name: str, meaning: str, note: str, *, default: FlagValue) -> Flag:
+def _accepted(
+    name: str, meaning: str, note: str, *, default: FlagValue, default_text: str = ""
+) -> Flag:
     return Flag(
         name=name,
         default=default,
+        default_text=default_text,
         meaning=meaning,
         treatment=Treatment.ACCEPTED,
         note=note,
@@ -206,6 +209,7 @@ _RUNTIME: Final = (
         "Threads of the REST server.",
         "one event loop serves REST here, and models run in threads of their own",
         default=0,
+        default_text="4 for each CPU",
     ),
     _accepted(
         "num_load_threads",

@@ -8,12 +8,15 @@ import asyncio
 from collections import deque
 from dataclasses import dataclass, replace
 from http import HTTPStatus
-from typing import Final, Protocol, cast
+from typing import TYPE_CHECKING, Final, cast
 
 import httptools
 
 from local_model_server.rest_gzip import BodyTooLargeError, BrokenBodyError, decompress
-from local_model_server.rest_messages import ErrorPage, Handler, HttpLimits, Request, Response
+from local_model_server.rest_messages import Request, Response
+
+if TYPE_CHECKING:
+    from local_model_server.rest_http import HttpServer
 
 # A pipelining client waits beyond this many unanswered requests.
 _MAX_PIPELINED: Final = 16
@@ -26,38 +29,6 @@ _CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
 _REASONS: Final = {status.value: status.phrase.encode() for status in HTTPStatus} | {
     499: b"Client Closed Request"
 }
-
-
-class Server(Protocol):
-    """What a connection needs of the server that accepted it."""
-
-    @property
-    def handler(self) -> Handler:
-        """Who answers requests."""
-
-    @property
-    def error_page(self) -> ErrorPage:
-        """Who writes refusals."""
-
-    @property
-    def limits(self) -> HttpLimits:
-        """What one client may ask for."""
-
-    @property
-    def draining(self) -> bool:
-        """Whether connections end after what they were asked already."""
-
-    def date(self) -> bytes:
-        """Give the Date header's value."""
-
-    def remember(self, connection: "Connection") -> None:
-        """Take in a connection that has begun."""
-
-    def forget(self, connection: "Connection") -> None:
-        """Drop a connection that has ended."""
-
-    def keep(self, task: asyncio.Task[None]) -> None:
-        """Hold a running task, which asyncio itself does not."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -73,7 +44,7 @@ class _Pending:
 class Connection(asyncio.Protocol):
     """One client. Callbacks of the parser run inside `data_received`."""
 
-    def __init__(self, server: Server) -> None:
+    def __init__(self, server: "HttpServer") -> None:
         self._server = server
         self._limits = server.limits
         self._loop = asyncio.get_running_loop()
@@ -141,10 +112,10 @@ class Connection(asyncio.Protocol):
             return
         if not self._in_message:
             self._since = self._loop.time()
+        rest = data
         try:
-            self._parser.feed_data(data)
-        except httptools.HttpParserUpgrade as upgrade:
-            self._decline_upgrade(data[upgrade.args[0] :])
+            while rest:
+                rest = self._feed(rest)
         except httptools.HttpParserError as error:
             self._refuse(HTTPStatus.BAD_REQUEST, f"Malformed HTTP request: {error}")
         if self._in_head:
@@ -155,19 +126,24 @@ class Connection(asyncio.Protocol):
                     f"The request's headers exceed {self._limits.max_header_bytes} bytes",
                 )
 
-    def _decline_upgrade(self, rest: bytes) -> None:
-        """Answer in HTTP/1.1 a client that offers another protocol, as Java's client does.
+    def _feed(self, data: bytes) -> bytes:
+        """Parse; give back what is to be parsed once more.
 
-        The parser leaves the body of such a request to the other protocol; so it gets the request
-        once more, without the offer.
+        That is a request which offers another protocol, as those of Java's client do. It is
+        answered in this one, but the parser leaves its body to the other; so it comes again
+        without the offer.
         """
-        method = self._parser.get_method()
-        self._parser = httptools.HttpRequestParser(self)
-        if method == b"CONNECT":
-            self._refuse(HTTPStatus.METHOD_NOT_ALLOWED, "This server is no proxy")
-            return
-        head = b"%b %b HTTP/1.1\r\n%b\r\n" % (method, self._url, b"".join(self._body_headers))
-        self.data_received(head + rest)
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserUpgrade as upgrade:
+            method = self._parser.get_method()
+            self._parser = httptools.HttpRequestParser(self)
+            if method == b"CONNECT":
+                self._refuse(HTTPStatus.METHOD_NOT_ALLOWED, "This server is no proxy")
+                return b""
+            head = b"%b %b HTTP/1.1\r\n%b\r\n" % (method, self._url, b"".join(self._body_headers))
+            return head + data[upgrade.args[0] :]
+        return b""
 
     # The parser's side.
 

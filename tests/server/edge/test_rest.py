@@ -9,6 +9,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
+import uvloop
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from local_model_server.domain import MonitoringConfig, ServerSettings
 from local_model_server.metrics import PrometheusMetrics
@@ -101,14 +104,17 @@ def request(method: str, path: str, body: bytes = b"", headers: str = "") -> byt
 
 def rest(
     test: Callable[[Door], Awaitable[None]],
-    settings: ServerSettings = _SETTINGS,
+    server_settings: ServerSettings = _SETTINGS,
     limits: HttpLimits = _LIMITS,
 ) -> None:
     """Run a test against a server of its own."""
 
     async def run() -> None:
+        # What a callback raises reaches the loop's handler alone.
+        faults: list[dict[str, Any]] = []
+        asyncio.get_running_loop().set_exception_handler(lambda _, fault: faults.append(fault))
         core = FakeCore()
-        server = await open_rest(settings, core, core, PrometheusMetrics(), limits)
+        server = await open_rest(server_settings, core, core, PrometheusMetrics(), limits)
         assert isinstance(server, HttpServer)
         try:
             await test(Door(server=server, core=core))
@@ -117,8 +123,10 @@ def rest(
             await server.close(grace_seconds=1)
             await asyncio.gather(*server.tasks)
         assert core.leases == 0
+        assert faults == []
 
-    asyncio.run(run())
+    # As in production.
+    uvloop.run(run())
 
 
 async def _until(condition: Callable[[], bool]) -> None:
@@ -254,6 +262,46 @@ def test_pipelined_requests_are_answered_in_order_and_byte_by_byte_ones_too() ->
                 client.send(bytes([byte]))
                 await asyncio.sleep(0)
             assert (await client.answer()).json == {"predictions": [6.0]}
+
+    rest(test)
+
+
+_PIECES = st.sampled_from(
+    [
+        request("POST", PREDICT, b'{"instances": [[1]]}'),
+        request("POST", PREDICT, b"{", "Upgrade: h2c\r\nConnection: Upgrade\r\n"),
+        request("GET", "/v1/models/sum", headers="Transfer-Encoding: chunked\r\n"),
+        request("CONNECT", "x:1"),
+        b"5\r\nab",
+        b"0\r\n\r\n",
+        b"\r\n",
+    ]
+)
+
+
+@given(st.lists(_PIECES | st.binary(max_size=20), min_size=1, max_size=8), st.integers(1, 50))
+@settings(max_examples=50, deadline=None)
+def test_whatever_comes_is_answered_in_http_and_harms_nobody(
+    pieces: list[bytes], size: int
+) -> None:
+    data = b"".join(pieces)
+
+    async def test(door: Door) -> None:
+        async with door.client() as client:
+            for start in range(0, len(data), size):
+                client.send(data[start : start + size])
+                await asyncio.sleep(0)
+            client.writer.write_eof()
+            told = await asyncio.wait_for(client.reader.read(), _WAIT_SECONDS)
+        assert told == b"" or told.startswith(b"HTTP/1.1 ")
+        assert (await door.predict([[1]])).json == {"predictions": [2.0]}
+
+    rest(test)
+
+
+def test_a_proxy_request_is_refused() -> None:
+    async def test(door: Door) -> None:
+        assert (await door.ask("CONNECT", "example.com:443")).status == 405
 
     rest(test)
 
@@ -523,8 +571,8 @@ def test_browsers_are_let_in_when_asked_for() -> None:
 
 def test_a_taken_port_is_told_to_whoever_opens_it() -> None:
     async def test(door: Door) -> None:
-        settings = replace(_SETTINGS, rest_port=door.server.port)
+        taken = replace(_SETTINGS, rest_port=door.server.port)
         with pytest.raises(OSError, match="address already in use"):
-            await open_rest(settings, door.core, door.core, PrometheusMetrics())
+            await open_rest(taken, door.core, door.core, PrometheusMetrics())
 
     rest(test)
