@@ -70,7 +70,11 @@ def _numbers(
 
 
 _STORE = click.option(
-    "--store", "store_url", required=True, metavar="URL", help="The bucket: a path or file:///PATH."
+    "--store",
+    "store_url",
+    required=True,
+    metavar="URL",
+    help="gs://BUCKET, s3://BUCKET or a directory.",
 )
 _MODEL = click.option("--model", required=True, metavar="NAME", callback=_model_name)
 _VERSION = click.option("--version", metavar="N", callback=_version)

@@ -6,11 +6,12 @@ version visible at once is the store's.
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
 
+from model_export.draft import Draft
 from model_export.errors import RefusedError
 from model_export.export_record import EXPORT_RECORD_PATH, ExportRecord, parse_export_record
 from model_export.layout import (
@@ -20,10 +21,10 @@ from model_export.layout import (
     is_model_name,
     version_path,
 )
-from model_export.manifest import FileEntry, Manifest
+from model_export.manifest import Manifest
 from model_export.origin import git_state, publisher
 from model_export.savedmodel import SavedModelSummary, parse_saved_model
-from model_export.source import HashedReading, changed, list_files, require_unchanged
+from model_export.source import changed, list_files, require_unchanged, sha256_of
 from model_export.store import Store
 
 
@@ -53,19 +54,23 @@ def publish(
     require_names(model, version, labels, metrics)
     document, summary = _read_graph(directory)
     record = _read_record(directory, summary)
-    files = list_files(directory)
+    draft = Draft(
+        model=model,
+        version=version,
+        files=list_files(directory),
+        labels=labels,
+        metrics=metrics,
+    )
+    *others, graph = draft.files
     git = git_state()
-    with store.begin(model, version) as upload:
-        entries: list[FileEntry] = []
-        for file in files:
-            reading = HashedReading(file, advance)
-            upload.put(file.path, reading)
-            entries.append(reading.entry())
-        require_unchanged(directory, files)
-        # The signatures were read first, so that a wrong directory is refused before a large
-        # model is copied; they must be those of the file that was copied.
-        if sha256(document).hexdigest() != entries[-1].sha256:
-            raise changed(directory / SAVED_MODEL_NAME)
+    with store.begin(draft) as upload:
+        entries = upload.send(others, advance)
+        # A server that polls takes the graph for "ready": from here on nothing may be wrong.
+        require_unchanged(directory, draft.files)
+        # The signatures are those of the graph that was read first. That one is sent.
+        if sha256_of(graph) != sha256(document).hexdigest():
+            raise changed(graph.location)
+        entries += upload.send([replace(graph, content=document)], advance)
 
         def manifest_of(number: int, parent: int | None) -> Manifest:
             return Manifest(

@@ -3,13 +3,14 @@
 Owns which files belong to a version and that they do not change while they are read.
 """
 
+import io
 import os
 import stat
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
-from typing import Final
+from typing import BinaryIO, Final
 
 from model_export.errors import ModelExportError, RefusedError
 from model_export.layout import MANIFEST_NAME, SAVED_MODEL_NAME
@@ -20,12 +21,22 @@ _CHUNK_BYTES: Final = 1 << 20
 
 @dataclass(frozen=True, kw_only=True)
 class SourceFile:
-    """A file as it was found; `state` is equal for as long as nobody writes to it."""
+    """A file as it was found; `state` is equal for as long as nobody writes to it.
+
+    One that was read already has its `content` with it and is not read again.
+    """
 
     path: str
     location: Path
     size_bytes: int
     state: tuple[int, int, int]
+    content: bytes | None = field(default=None, repr=False)
+
+    def open(self) -> BinaryIO:
+        """Open it for reading."""
+        if self.content is not None:
+            return io.BytesIO(self.content)
+        return self.location.open("rb", buffering=0)
 
 
 def list_files(directory: Path) -> tuple[SourceFile, ...]:
@@ -73,7 +84,7 @@ class HashedReading:
         """Give the pieces; more or fewer bytes than were listed is a change."""
         left = self._file.size_bytes
         try:
-            with self._file.location.open("rb", buffering=0) as stream:
+            with self._file.open() as stream:
                 # A file that grows is not followed to its end, which may never come.
                 while left >= 0 and (chunk := stream.read(_CHUNK_BYTES)):
                     self._digest.update(chunk)
@@ -96,6 +107,14 @@ class HashedReading:
             size_bytes=self._file.size_bytes,
             sha256=self._digest.hexdigest(),
         )
+
+
+def sha256_of(file: SourceFile) -> str:
+    """Read a file for its digest alone."""
+    reading = HashedReading(file, lambda _: None)
+    for _ in reading:
+        pass
+    return reading.entry().sha256
 
 
 def _source_file(root: Path, location: Path) -> SourceFile:

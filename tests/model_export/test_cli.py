@@ -96,7 +96,7 @@ def test_show_tells_a_person_what_the_version_is(model: Path, root: Path) -> Non
         (["publish", "MODEL", "--model", "h", "--store", "ROOT", "--label", "x"], "KEY=VALUE"),
         (["publish", "MODEL", "--model", "h", "--store", "ROOT", "--metric", "a=b"], "KEY=NUMBER"),
         (["publish", "MODEL", "--model", "h", "--store", "ROOT", "--metric", "a=nan"], "finite"),
-        (["publish", "MODEL", "--model", "h", "--store", "gs://b"], "not a kind of store"),
+        (["publish", "MODEL", "--model", "h", "--store", "ftp://b"], "not a kind of store"),
         (["publish", "MODEL", "--model", "h", "--store", "ROOT/no"], "mkdir -p"),
         (["publish", "MODEL", "--model", "h"], "Missing option '--store'"),
         (["publish", "ROOT", "--model", "h", "--store", "ROOT"], "it has no saved_model.pb"),

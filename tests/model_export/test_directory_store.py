@@ -12,8 +12,10 @@ from pathlib import Path
 import pytest
 
 from model_export.directory_store import DirectoryStore
+from model_export.draft import Draft
 from model_export.errors import ModelExportError, RefusedError
 from model_export.publish import publish
+from model_export.source import list_files
 from model_export.store import open_store
 
 _NOBODY = 65534
@@ -77,12 +79,14 @@ def test_the_staging_directory_of_a_dead_publisher_is_removed_and_that_of_a_live
     abandoned = root / "heart/.publishing-dead"
     (abandoned / "variables").mkdir(parents=True)
     (abandoned / "saved_model.pb").write_bytes(b"half")
-    with store.begin("heart", None) as upload:
-        upload.put("a", [b"a"])
+    files = list_files(model)
+    draft = Draft(model="heart", version=None, files=files, labels={}, metrics={})
+    with store.begin(draft) as upload:
+        upload.send(files[:1], lambda _: None)
         assert not abandoned.exists()
         publish(model, model="heart", store=store)
         (alive,) = _names(root / "heart") - {"1"}
-        assert _names(root / "heart" / alive) == {"a"}
+        assert _names(root / "heart" / alive) == {"variables"}
     assert _names(root / "heart") == {"1"}
 
 

@@ -1,0 +1,65 @@
+"""Real servers of both protocols, and buckets in them."""
+
+import os
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import boto3
+import pytest
+import requests
+
+from tools.engine.errors import EngineError
+from tools.servers.acquire import ensure_server
+from tools.servers.running import ACCESS_KEY, SECRET_KEY, fake_gcs_server, versitygw
+
+Kind = Literal["gs", "s3"]
+KINDS: tuple[Kind, ...] = ("gs", "s3")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cloud:
+    """A running server, named by the scheme of its stores' URLs."""
+
+    kind: Kind
+    endpoint: str
+
+    def environment(self, endpoint: str | None = None) -> dict[str, str]:
+        """Give the variables that lead a client to the server, or to a proxy before it."""
+        if self.kind == "gs":
+            return {"STORAGE_EMULATOR_HOST": endpoint or self.endpoint}
+        return {
+            "S3_ENDPOINT": endpoint or self.endpoint,
+            "AWS_ACCESS_KEY_ID": ACCESS_KEY,
+            "AWS_SECRET_ACCESS_KEY": SECRET_KEY,
+            "AWS_REGION": "us-east-1",
+        }
+
+    def make_bucket(self) -> str:
+        """Make a bucket that no other test has, and give its name."""
+        name = f"bucket-{uuid.uuid4().hex[:12]}"
+        if self.kind == "gs":
+            url = f"{self.endpoint}/storage/v1/b"
+            requests.post(url, json={"name": name}, timeout=10).raise_for_status()
+        else:
+            session = boto3.Session(ACCESS_KEY, SECRET_KEY, region_name="us-east-1")
+            session.client("s3", endpoint_url=self.endpoint).create_bucket(Bucket=name)
+        return name
+
+
+@contextmanager
+def running_cloud(kind: Kind, directory: Path) -> Iterator[Cloud]:
+    """Run a server; without one and without Go, skip and say so."""
+    name, run = {
+        "gs": ("fake-gcs-server", fake_gcs_server),
+        "s3": ("versitygw", versitygw),
+    }[kind]
+    try:
+        program = ensure_server(name, environ=os.environ, progress=print)
+    except EngineError as error:
+        pytest.skip(str(error))
+    with run(program, directory) as server:
+        yield Cloud(kind=kind, endpoint=server.url)
