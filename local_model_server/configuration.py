@@ -35,7 +35,7 @@ _MAX_VERSION: Final = 2**63 - 1
 _WHOLE: Final = 100
 _FETCH_FIRST: Final = (
     "this server reads local directories only; bring the model here first "
-    "(model-export fetch, gcloud storage cp -r or aws s3 cp --recursive) and give that directory"
+    "(gcloud storage cp -r, or aws s3 cp --recursive) and give that directory"
 )
 
 
