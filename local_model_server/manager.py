@@ -111,7 +111,8 @@ class ModelManager:
         Labels are checked against what is loaded now, before anything changes, as in TF Serving.
         """
         labels = {model.name: self._checked_labels(model) for model in models}
-        self._splits = {name: TrafficSplit(shares) for name, shares in self._read_traffic().items()}
+        traffic = self._read_traffic()
+        self._split(traffic)
         self._labels = labels
         new = [model.name for model in models if model.name not in self._configs]
         for name in set(self._configs) - {model.name for model in models}:
@@ -145,6 +146,14 @@ class ModelManager:
         while self._poll_seconds > 0:
             await asyncio.sleep(self._poll_seconds)
             await self.look()
+
+    def _split(self, traffic: Traffic) -> None:
+        """Take over shares; those that stay as they are go on where they stood."""
+        splits = {name: TrafficSplit(shares) for name, shares in traffic.items()}
+        for name, split in self._splits.items():
+            if name in splits and splits[name].weights == split.weights:
+                splits[name] = split
+        self._splits = splits
 
     def _complain(self, model: ModelConfig, complaint: str) -> None:
         """Say it when it begins, not at every look."""

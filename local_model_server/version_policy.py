@@ -36,16 +36,16 @@ class TrafficSplit:
     """Deals requests out by weight, evenly: of every hundred exactly as many as the file says."""
 
     def __init__(self, weights: Mapping[int, int]) -> None:
-        self._weights = weights
+        self.weights = weights
         self._credits = dict.fromkeys(weights, 0)
 
     def choose(self, available: Iterable[int]) -> int | None:
         """Pick one of the available versions; None where none of them is named."""
-        named = [version for version in available if self._weights.get(version, 0) > 0]
+        named = [version for version in available if self.weights.get(version, 0) > 0]
         if not named:
             return None
         for version in named:
-            self._credits[version] += self._weights[version]
+            self._credits[version] += self.weights[version]
         chosen = max(named, key=self._credits.__getitem__)
-        self._credits[chosen] -= sum(self._weights[version] for version in named)
+        self._credits[chosen] -= sum(self.weights[version] for version in named)
         return chosen

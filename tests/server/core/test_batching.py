@@ -96,13 +96,15 @@ def test_too_many_rows_and_too_many_batches_are_refused(
     with pytest.raises(grpc.RpcError) as caught:
         asking(batching, *[[1.0]] * 17)()
     assert caught.value.code() is grpc.StatusCode.INVALID_ARGUMENT
-    assert "Task size 17 is larger than maximum input batch size 16" in caught.value.details()
+    assert "Task size 17 is larger than maximum input batch size 16" in (
+        caught.value.details() or ""
+    )
     # Each shape waits in a batch of its own; three may wait.
     answers = together([asking(batching, [1.0] * (i + 1)) for i in range(8)])
     refused = [answer for answer in answers if isinstance(answer, grpc.RpcError)]
     assert {answer.code() for answer in refused} == {grpc.StatusCode.UNAVAILABLE}
     assert len(refused) == 5
-    assert "is full" in refused[0].details()
+    assert "is full" in (refused[0].details() or "")
 
 
 def test_a_signature_without_rows_is_run_as_it_is(batching: RunningServer) -> None:

@@ -249,6 +249,12 @@ def test_traffic_shares_are_exact_and_fall_back_to_what_is_there(tmp_path: Path)
         await world.reach({3: "AVAILABLE", 2: "AVAILABLE", 1: "AVAILABLE"})
         answers = [world.answering() for _ in range(100)]
         assert (answers.count(1), answers.count(2)) == (90, 10)
+        # A configuration that is only read again does not begin the hundred anew.
+        answers = []
+        for _ in range(100):
+            await world.configure(AllVersions())
+            answers.append(world.answering())
+        assert (answers.count(1), answers.count(2)) == (90, 10)
         assert world.answering(version=3) == 3
         await world.configure(SpecificVersions(versions=(2, 3)))
         assert {world.answering() for _ in range(10)} == {2}

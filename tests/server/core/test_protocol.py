@@ -28,7 +28,7 @@ def examples(request_input: object, *values: float) -> None:
 def refused(call: object, *arguments: object) -> tuple[str, str]:
     with pytest.raises(grpc.RpcError) as caught:
         call(*arguments)  # type: ignore[operator]
-    return caught.value.code().name, caught.value.details()
+    return caught.value.code().name, caught.value.details() or ""
 
 
 def test_a_tensorflow_1_model_answers_with_float_values_and_its_version(

@@ -78,6 +78,10 @@ class Load:
         writer.close()
 
 
+def more_than(load: Load, count: int) -> Callable[[], bool]:
+    return lambda: len(load.answers) > count
+
+
 async def swap_under_load(
     server: RunningServer, base: Path, *, model: str, swaps: int, clients: int
 ) -> tuple[Load, int, int]:
@@ -92,7 +96,7 @@ async def swap_under_load(
         await asyncio.to_thread(server.wait, model, wanted)
         available = time.monotonic()
         answered = len(load.answers)
-        await asyncio.to_thread(until, lambda n=answered: len(load.answers) > n + 2 * clients, "")
+        await asyncio.to_thread(until, more_than(load, answered + 2 * clients), "answers")
         late = {seen for sent, _, seen in load.answers[answered:] if sent > available}
         assert late <= {version}
         last = process.memory_info().rss
@@ -187,10 +191,9 @@ def test_a_damaged_version_leaves_the_old_one_serving_and_says_why(changing: Cha
 def test_a_version_is_warmed_up_before_it_is_offered_and_fails_with_its_warm_up(
     changing: Changing,
 ) -> None:
-    good = {"x": np.zeros(1, np.float32)}
-    for version, (inputs, count) in {1: (good, 1), 2: ({"y": 1.0}, 1), 3: (good, 1_001)}.items():
+    for version, (alias, count) in {1: ("x", 1), 2: ("y", 1), 3: ("x", 1_001)}.items():
         path = models.save_versioned(changing.base("warmed"), version)
-        models.add_warmup(path, "warmed", inputs, count=count)
+        models.add_warmup(path, "warmed", {alias: np.zeros(1, np.float32)}, count=count)
     changing.configure(warmed="model_version_policy { all {} }")
     changing.server.wait("warmed", {1: "AVAILABLE", 2: "END", 3: "END"})
     reasons = {
