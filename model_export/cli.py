@@ -13,6 +13,7 @@ from typing import Any, TextIO
 import click
 from pydantic import JsonValue
 
+from model_export.cli_inspect import diff_command, inspect_command
 from model_export.errors import ModelExportError, RefusedError
 from model_export.layout import MODEL_NAME_RULE, is_model_name, parse_version
 from model_export.manifest import Manifest, dump_manifest
@@ -86,6 +87,7 @@ def main() -> None:
     """Publish SavedModels as immutable, numbered versions, and ask the servers that serve them.
 
     \b
+    model-export inspect build/heart
     model-export publish build/heart --model heart --store ./bucket --metric accuracy=0.87
     model-export list --store ./bucket
     model-export show --model heart --version 2 --store ./bucket
@@ -284,6 +286,9 @@ def _progress() -> Iterator[Callable[[int], None]]:
 def _print_json(document: JsonValue) -> None:
     click.echo(json.dumps(document, indent=2))
 
+
+main.add_command(inspect_command)
+main.add_command(diff_command)
 
 if __name__ == "__main__":
     main()

@@ -15,17 +15,27 @@ from typing import Any, Final
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 
 # `name = number: type`; `*` repeats, `%` is a map from strings. Numbers as in TensorFlow's
-# saved_model.proto, meta_graph.proto, tensor.proto, tensor_shape.proto and in TF Serving's
-# model.proto, predict.proto, get_model_metadata.proto,
-# prediction_log.proto.
+# saved_model.proto, meta_graph.proto, graph.proto, function.proto, node_def.proto, op_def.proto,
+# versions.proto, tensor.proto, tensor_shape.proto, tensor_bundle.proto and in TF Serving's
+# model.proto, predict.proto, get_model_metadata.proto, prediction_log.proto.
 _SCHEMA: Final = """
 SavedModel        saved_model_schema_version=1:int64 meta_graphs=2:*MetaGraph
-MetaGraph         meta_info=1:MetaInfo signatures=5:%SignatureDef
+MetaGraph         meta_info=1:MetaInfo graph=2:Graph signatures=5:%SignatureDef assets=6:*AssetFile
 MetaInfo          tags=4:*string tensorflow_version=5:string
-SignatureDef      inputs=1:%TensorInfo outputs=2:%TensorInfo method_name=3:string
+SignatureDef      inputs=1:%TensorInfo outputs=2:%TensorInfo method_name=3:string defaults=4:%Tensor
 TensorInfo        dtype=2:int32 shape=3:TensorShape
 TensorShape       dims=2:*Dim unknown_rank=3:bool
 Dim               size=1:int64
+AssetFile         filename=2:string
+Graph             nodes=1:*Node library=2:Library versions=4:Versions
+Node              op=2:string
+Library           functions=1:*Function
+Function          definition=1:OpDef nodes=3:*Node
+OpDef             name=1:string
+Versions          producer=1:int32 min_consumer=2:int32
+
+BundleHeader      shard_count=1:int32
+BundleEntry       dtype=1:int32 shape=2:TensorShape shard=3:int32 offset=4:int64 size=5:int64
 
 Int64Value        value=1:int64
 ModelSpec         name=1:string version=2:Int64Value signature_name=3:string version_label=4:string

@@ -13,10 +13,19 @@ def real() -> dict[str, Any]:
     """Give TensorFlow's own message for each of ours."""
     from google.protobuf import any_pb2, wrappers_pb2  # noqa: PLC0415 beside what follows
     from tensorflow.core.framework import (  # noqa: PLC0415 seconds, paid only by these tests
+        function_pb2,
+        graph_pb2,
+        node_def_pb2,
+        op_def_pb2,
         tensor_pb2,
         tensor_shape_pb2,
+        versions_pb2,
     )
-    from tensorflow.core.protobuf import meta_graph_pb2, saved_model_pb2  # noqa: PLC0415
+    from tensorflow.core.protobuf import (  # noqa: PLC0415
+        meta_graph_pb2,
+        saved_model_pb2,
+        tensor_bundle_pb2,
+    )
     from tensorflow_serving.apis import (  # noqa: PLC0415
         get_model_metadata_pb2,
         model_pb2,
@@ -32,6 +41,15 @@ def real() -> dict[str, Any]:
         "TensorInfo": meta_graph_pb2.TensorInfo,
         "TensorShape": tensor_shape_pb2.TensorShapeProto,
         "Dim": tensor_shape_pb2.TensorShapeProto.Dim,
+        "AssetFile": meta_graph_pb2.AssetFileDef,
+        "Graph": graph_pb2.GraphDef,
+        "Node": node_def_pb2.NodeDef,
+        "Library": function_pb2.FunctionDefLibrary,
+        "Function": function_pb2.FunctionDef,
+        "OpDef": op_def_pb2.OpDef,
+        "Versions": versions_pb2.VersionDef,
+        "BundleHeader": tensor_bundle_pb2.BundleHeaderProto,
+        "BundleEntry": tensor_bundle_pb2.BundleEntryProto,
         "Int64Value": wrappers_pb2.Int64Value,
         "ModelSpec": model_pb2.ModelSpec,
         "Tensor": tensor_pb2.TensorProto,
