@@ -7,6 +7,7 @@ The engine and the tables are imported where they are used, so that `--help` is 
 import json
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -81,6 +82,8 @@ def up(*, stack: str, sample: str | None, message: str | None, yes: bool) -> Non
     with session.changing():
         file = session.read()
         engine = session.engine
+        if sample is not None:
+            quickstart.require_declared(file, sample)
         if engine.preview_changes():
             session.confirm(f"Update stack {stack}?", yes=yes)
             outputs = engine.up(message)
@@ -137,7 +140,7 @@ def release(  # noqa: PLR0913 - one parameter for each option
 
     asked = request.parse_request(pairs, canary_share=share, labels=labels)
     session = _open(stack)
-    with session.reading() if dry_run else session.changing():
+    with nullcontext() if dry_run else session.changing():
         file = session.read()
         outputs = session.outputs()
         after = request.requested_releases(asked, file.releases)
@@ -184,7 +187,7 @@ def rollback(
     from infra.releases import history, rollout  # noqa: PLC0415 - see the module's docstring
 
     session = _open(stack)
-    with session.reading() if dry_run else session.changing():
+    with nullcontext() if dry_run else session.changing():
         file = session.read()
         outputs = session.outputs()
         releases = history.parse_history(session.engine.history())

@@ -16,6 +16,12 @@ _ECHOES: Final = (
 )
 # The dynamic-provider host's own words before those of the exception.
 _PREFIX: Final = "Exception calling application: "
+_PLANNED: Final = {
+    "create": "to create",
+    "update": "to update",
+    "delete": "to delete",
+    "replace": "to replace",
+}
 _DONE: Final = {
     "create": "created",
     "update": "updated",
@@ -38,17 +44,16 @@ class EngineLog:
     """Collects the events of one engine run."""
 
     errors: list[str] = field(default_factory=list)
-    warnings: list[str] = field(default_factory=list)
 
     def take(self, event: "EngineEvent") -> str | None:
         """Take in an event; give the line to show for it, if any."""
         if (diagnostic := event.diagnostic_event) is not None and not diagnostic.ephemeral:
             if diagnostic.severity == "error":
                 self.errors.append(_clean(diagnostic.message))
-            elif diagnostic.severity in {"warning", "info#err"}:
-                self.warnings.append(_clean(diagnostic.message))
-        elif (before := event.resource_pre_event) is not None and not before.planning:
-            return _step(_DOING, before.metadata)
+            elif diagnostic.severity == "warning":
+                return f"  {_clean(diagnostic.message)}"
+        elif (before := event.resource_pre_event) is not None:
+            return _step(_PLANNED if before.planning else _DOING, before.metadata)
         elif (after := event.res_outputs_event) is not None and not after.planning:
             return _step(_DONE, after.metadata)
         return None

@@ -15,7 +15,7 @@ from typing import Any, Final
 from infra.releases.artefacts import bucket_directory, newest_version, require_artefacts
 from infra.releases.errors import OperationFailedError
 from infra.releases.model_release import ModelRelease
-from infra.releases.request import ReleaseRequest, requested_releases
+from infra.releases.request import RequestError
 from infra.releases.rollout import StackFile, plan_rollout, roll_out
 from infra.releases.workspace import StackEngine
 
@@ -23,11 +23,19 @@ from infra.releases.workspace import StackEngine
 _LINE_CHARACTERS: Final = 1_000
 
 
+def require_declared(file: StackFile, sample: str) -> None:
+    """Refuse a sample that the stack does not declare, before anything is done."""
+    if sample not in file.releases:
+        raise RequestError(
+            f"{file.path.name} declares no model {sample!r}. "
+            f"Write below servestack:models:  {sample}: {{}}"
+        )
+
+
 def release_sample(
     engine: StackEngine, file: StackFile, outputs: Mapping[str, Any], sample: str
 ) -> Mapping[str, Any]:
     """Release the sample unless a version of it is released; publish one if there is none."""
-    after = requested_releases(ReleaseRequest(versions={sample: 1}), file.releases)
     if file.releases[sample].version is not None:
         return outputs
     bucket = bucket_directory(outputs["bucket"])

@@ -93,12 +93,14 @@ def roll_out(engine: StackEngine, plan: Plan, *, message: str) -> Mapping[str, A
         for model, release in plan.after.items():
             _require_answers(outputs, model, release, plan.manifests)
     except UpdateRunningError as error:
-        raise UpdateRunningError(f"{error}\n{_put_back_file(plan)}") from error
+        raise UpdateRunningError(f"{error}\n{_restore_file(plan) or _as_before(plan)}") from error
     except (ServestackError, NotAnsweringError) as error:
         ending = _put_back(engine, plan, str(error), updated=updated)
         raise OperationFailedError(f"{error}\n{ending}") from error
     except BaseException:
-        engine.say(f"{_put_back_file(plan)} To bring the stack in line with it: servestack up")
+        engine.say(
+            _restore_file(plan) or f"{_as_before(plan)} To bring the stack to it: servestack up"
+        )
         raise
     return outputs
 
@@ -175,34 +177,36 @@ def _require_predictions(
 
 def _put_back(engine: StackEngine, plan: Plan, why: str, *, updated: bool) -> str:
     """Undo what was begun, as far as it can be; say how things stand now."""
-    name = plan.file.path.name
     if plan.content == plan.file.content:
+        name = plan.file.path.name
         return f"{name} said so before and is left as it is. To go back: servestack rollback"
-    try:
-        write_over(plan.file.path, expected=plan.content, content=plan.file.content)
-    except EditedMeanwhileError as error:
-        return f"{error} Put it right by hand, then: servestack up"
+    problem = _restore_file(plan)
+    if problem is not None:
+        return f"{problem} Put it right by hand, then: servestack up"
+    reason = why.partition("\n")[0]
     try:
         if updated:
             number = parse_history(engine.history())[0].number
-            engine.up(put_back_message(number, why.partition("\n")[0]))
+            engine.up(put_back_message(number, reason))
         elif engine.preview_changes():
-            engine.up(f"Put back after a failed update: {why.partition(chr(10))[0]}")
+            engine.up(f"Put back after a failed update: {reason}")
     except ServestackError as error:
         return (
-            f"{name} is as it was before, but the stack could not be brought back to it. "
+            f"{_as_before(plan)} But the stack could not be brought back to it. "
             f"Try: servestack up\n{error}"
         )
     before = ", ".join(f"{model} {plan.file.releases[model]}" for model in plan.after)
-    return f"{name} is as it was before, and so is the stack: {before}."
+    return f"{_as_before(plan)} So is the stack: {before}."
 
 
-def _put_back_file(plan: Plan) -> str:
-    name = plan.file.path.name
-    if plan.content == plan.file.content:
-        return f"{name} is as it was before."
+def _restore_file(plan: Plan) -> str | None:
+    """Put the file's bytes back; say what stands against it, if anything does."""
     try:
         write_over(plan.file.path, expected=plan.content, content=plan.file.content)
     except EditedMeanwhileError as error:
         return str(error)
-    return f"{name} is as it was before."
+    return None
+
+
+def _as_before(plan: Plan) -> str:
+    return f"{plan.file.path.name} is as it was before."

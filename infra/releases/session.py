@@ -39,11 +39,6 @@ class Session:
             self.engine.prepare()
             yield
 
-    @contextlib.contextmanager
-    def reading(self) -> Iterator[None]:
-        """Only look."""
-        yield
-
     def read(self) -> StackFile:
         """Read the stack file, as it is now."""
         return read_stack(self.path)

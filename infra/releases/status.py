@@ -66,10 +66,12 @@ def _problem(
 
 
 def answering(states: Mapping[int, str]) -> str:
-    """Say in a few words what answers."""
-    if not states:
-        return "-"
-    return ", ".join(
-        str(version) if state == AVAILABLE else f"{version} ({state})"
-        for version, state in sorted(states.items())
+    """Say in a few words what answers; what a server has ended is no news."""
+    return (
+        ", ".join(
+            str(version) if state == AVAILABLE else f"{version} ({state})"
+            for version, state in sorted(states.items())
+            if state != "END"
+        )
+        or "-"
     )

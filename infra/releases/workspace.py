@@ -125,7 +125,9 @@ class StackEngine:
     def preview_changes(self) -> int:
         """Count the resources that `up` would change, after looking at what is really there."""
         with self._reported("preview") as log:
-            result = self._automation.preview(refresh=True, on_event=self._listener(log))
+            # Of a local stack the update itself tells, without a question in between.
+            listener = log.take if self.is_local else self._listener(log)
+            result = self._automation.preview(refresh=True, on_event=listener)
         return sum(
             count
             for operation, count in result.change_summary.items()

@@ -1,8 +1,8 @@
 """One desk for all: a project of its own with the sample model served, and `servestack` on it."""
 
+import contextlib
 import json
 import os
-import re
 import shutil
 import subprocess
 import sys
@@ -14,6 +14,7 @@ from typing import Any, Final
 import psutil
 import pytest
 
+from infra.releases.answering import AVAILABLE, version_states
 from model_export.layout import manifest_path, version_path
 from model_export.manifest import Manifest, Sample, dump_manifest, parse_manifest
 from model_export.publish import publish
@@ -84,18 +85,30 @@ class Desk:
         found: dict[str, Any] = {entry["model"]: entry for entry in json.loads(done.stdout)}
         return found
 
-    def serving(self) -> set[str]:
+    def serving(self) -> set[int]:
         """Give the versions of the sample that answer."""
-        return {version for version, state in self.status()["heart"]["states"].items() if state}
+        record = self._server_record()
+        rest = f"http://127.0.0.1:{record['spec']['settings']['rest_port']}"
+        states = version_states(rest, "heart")
+        return {version for version, state in states.items() if state == AVAILABLE}
 
     def settle(self, version: int = 1) -> bytes:
         """Have a version served, whatever a test left; give the stack file's content."""
-        self.servestack("release", f"heart={version}")
+        plain = STACK_FILE.replace(
+            "heart: {}   # patients", f"heart:   # patients\n      version: {version}"
+        )
+        if self.stack_file.read_text() != plain or self.serving() != {version}:
+            self.stack_file.write_text(plain)
+            self.servestack("up")
         return self.stack_file.read_bytes()
 
     def server(self) -> psutil.Process:
-        record = json.loads((self.home / "run" / "local" / "heart" / "server.json").read_text())
-        return psutil.Process(record["identity"]["pid"])
+        return psutil.Process(self._server_record()["identity"]["pid"])
+
+    def _server_record(self) -> dict[str, Any]:
+        path = self.home / "run" / "local" / "heart" / "server.json"
+        record: dict[str, Any] = json.loads(path.read_text())
+        return record
 
     def manifest(self, version: int) -> Manifest:
         path = self.bucket / manifest_path("heart", version)
@@ -141,11 +154,8 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
         desk.record_predictions(5, ("no such thing",))
         yield desk
     finally:
-        for record in desk.home.glob("run/*/*/server.json"):
-            pid = int(re.findall(r'"pid":\s*(\d+)', record.read_text())[0])
-            with_children = psutil.Process(pid) if psutil.pid_exists(pid) else None
-            if with_children is not None:
-                with_children.kill()
+        with contextlib.suppress(FileNotFoundError, psutil.NoSuchProcess):
+            desk.server().kill()
 
 
 STACK_FILE: Final = """\

@@ -55,7 +55,7 @@ def test_a_release_edits_one_line_updates_and_is_in_the_history(desk: Desk) -> N
     assert json.loads(done.stdout)["changes"]["heart"]["to"]["version"] == 2
     assert "heart: 1 → 2" in done.stderr
     assert desk.stack_file.read_text() == before.replace("version: 1", "version: 2")
-    assert desk.serving() == {"2"}
+    assert desk.serving() == {2}
     newest = desk.history()[0]
     assert (newest["message"], newest["result"]) == ("Better at night", "succeeded")
     assert newest["models"]["heart"]["version"] == 2
@@ -84,16 +84,16 @@ def test_a_dry_run_shows_and_changes_nothing(desk: Desk) -> None:
     done = desk.servestack("release", "heart=3", "--dry-run")
     assert "heart: 1 → 3" in done.stderr
     assert desk.stack_file.read_bytes() == before
-    assert desk.serving() == {"1"}
+    assert desk.serving() == {1}
 
 
 def test_a_version_that_does_not_load_leaves_everything_as_it_was(desk: Desk) -> None:
     before = desk.settle()
     failed = desk.servestack("release", "heart=4", expect=1)
     assert failed.stderr.count("version 4 does not load") == 1
-    assert "Pulumi.local.yaml is as it was before, and so is the stack: heart 1" in failed.stderr
+    assert "Pulumi.local.yaml is as it was before. So is the stack: heart 1." in failed.stderr
     assert desk.stack_file.read_bytes() == before
-    assert desk.serving() == {"1"}
+    assert desk.serving() == {1}
 
 
 def test_a_version_that_answers_otherwise_is_put_back_and_never_gone_back_to(desk: Desk) -> None:
@@ -102,7 +102,7 @@ def test_a_version_that_answers_otherwise_is_put_back_and_never_gone_back_to(des
     failed = desk.servestack("release", "heart=5", expect=1)
     assert "version 5 answers otherwise than when it was exported" in failed.stderr
     assert desk.stack_file.read_bytes() == before
-    assert desk.serving() == {"1"}
+    assert desk.serving() == {1}
     put_back, withdrawn = desk.history()[:2]
     assert withdrawn["withdrawn"]
     assert withdrawn["models"]["heart"]["version"] == 5
@@ -119,7 +119,7 @@ def test_a_rollback_goes_back_and_says_what_does_not(desk: Desk) -> None:
     done = desk.servestack("rollback")
     assert "Infrastructure, other settings and code stay as they are" in done.stderr
     assert desk.stack_file.read_bytes() == before
-    assert desk.serving() == {"1"}
+    assert desk.serving() == {1}
     assert re.match(r"Roll back to update \d+: heart: 2 → 1", desk.history()[0]["message"])
     named = next(
         entry["update"] for entry in desk.history() if entry["models"]["heart"]["version"] == 2
@@ -151,10 +151,10 @@ def test_a_rollback_to_an_altered_version_is_refused(desk: Desk) -> None:
 def test_a_canary_is_released_beside_the_stable_version_and_promoted(desk: Desk) -> None:
     desk.settle()
     desk.servestack("release", "heart=2", "--canary", "10")
-    assert desk.serving() == {"1", "2"}
+    assert desk.serving() == {1, 2}
     assert desk.status()["heart"]["deployed"]["canary"] == {"version": 2, "share": 10}
     desk.servestack("release", "heart=2", "--label", "stable=2")
-    assert desk.serving() == {"2"}
+    assert desk.serving() == {2}
     assert "heart: 2, stable = 2 → 1" in desk.servestack("rollback", "--dry-run").stderr
     desk.stack_file.write_text(
         desk.stack_file.read_text().replace("\n      labels: {stable: 2}", "")
@@ -185,7 +185,7 @@ def test_a_second_command_is_refused_while_one_works(desk: Desk) -> None:
         assert f"another servestack command (pid {first.pid}" in refused.stderr
         first.communicate(timeout=WAIT_SECONDS)
     assert first.returncode == 0
-    assert desk.serving() == {"2"}
+    assert desk.serving() == {2}
 
 
 @pytest.mark.parametrize("moment", ["file written", "engine locked", "server started"])
@@ -208,9 +208,8 @@ def test_a_release_killed_at_any_moment_can_be_run_again(desk: Desk, moment: str
             if process.name() != "local-model-server" and process.is_running():
                 process.kill()
     desk.servestack("release", "heart=2")
-    assert desk.serving() == {"2"}
+    assert desk.serving() == {2}
     assert not any(locks.rglob("*.json"))
-    desk.servestack("release", "heart=1")
 
 
 def test_a_release_ended_by_a_signal_puts_the_file_back_and_leaves_no_lock(desk: Desk) -> None:
@@ -225,8 +224,6 @@ def test_a_release_ended_by_a_signal_puts_the_file_back_and_leaves_no_lock(desk:
     assert "Traceback" not in told
     assert desk.stack_file.read_bytes() == before
     assert not any(locks.rglob("*.json"))
-    desk.servestack("up")
-    assert desk.serving() == {"1"}
 
 
 def test_an_edit_by_hand_during_a_release_is_left_alone(desk: Desk) -> None:
@@ -240,7 +237,6 @@ def test_an_edit_by_hand_during_a_release_is_left_alone(desk: Desk) -> None:
     assert "Pulumi.local.yaml was changed by somebody else meanwhile" in told
     assert desk.stack_file.read_bytes() == edited
     desk.stack_file.write_bytes(before)
-    desk.servestack("up")
 
 
 def test_a_history_of_a_thousand_updates_is_quick(desk: Desk) -> None:
@@ -289,7 +285,7 @@ def test_the_stack_goes_away_and_comes_back(desk: Desk) -> None:
     refused = desk.servestack("release", "heart=2", expect=2)
     assert "Stack local is not up" in refused.stderr
     desk.servestack("up")
-    assert desk.serving() == {"1"}
+    assert desk.serving() == {1}
     assert desk.history()[1]["kind"] == "destroy"
 
 

@@ -33,7 +33,8 @@ def step(operation: str, urn: str = SERVER, *, planning: bool = False) -> dict[s
         ({"resourcePreEvent": step("create")}, "  creating LocalServer heart"),
         ({"resOutputsEvent": step("update")}, "  updated LocalServer heart"),
         ({"resOutputsEvent": step("same")}, None),
-        ({"resourcePreEvent": step("create", planning=True)}, None),
+        ({"resourcePreEvent": step("replace", planning=True)}, "  to replace LocalServer heart"),
+        ({"resOutputsEvent": step("create", planning=True)}, None),
         (
             {"resourcePreEvent": step("create", "urn:pulumi:l::s::pulumi:pulumi:Stack::s-l")},
             None,
