@@ -145,17 +145,17 @@ class Batcher:
 
     async def _process(self, batch: _Batch) -> None:
         now = asyncio.get_running_loop().time()
-        # An answer that is done already belongs to a client who has gone.
-        tasks = [task for task in batch.tasks if not task.answer.done()]
-        for task in tasks:
+        for task in batch.tasks:
             self._metrics.queueing(model=batch.servable.name, seconds=now - task.since)
         try:
-            await self._answer(batch, tasks)
+            await self._answer(batch, batch.tasks)
         finally:
             self._idle_slots += 1
             self._pump()
 
     async def _answer(self, batch: _Batch, tasks: Sequence[_Task]) -> None:
+        # An answer that is done already belongs to a client who has gone, and with him his lease.
+        tasks = [task for task in tasks if not task.answer.done()]
         if not tasks:
             return
         rows = sum(task.rows for task in tasks)

@@ -153,7 +153,9 @@ async def _open(
             manager.is_ready,
         )
         frontends.append(grpc)
-        log.info("Running gRPC ModelServer at %s:%d ...", settings.bind_address, grpc.port)
+        places = [f"{settings.bind_address}:{grpc.port}"] if grpc.port else []
+        places += [f"unix:{settings.grpc_socket_path}"] if settings.grpc_socket_path else []
+        log.info("Running gRPC ModelServer at %s ...", " and ".join(places))
     if settings.rest_port:
         rest = await open_rest(settings, manager, dispatcher, metrics)
         frontends.append(rest)
