@@ -274,11 +274,3 @@ class Frontend(Protocol):
 
     async def close(self, grace_seconds: float) -> None:
         """Accept nothing more, let running requests end, then close what is left."""
-
-
-# The other rooms of this package, as `main` calls them:
-#   flags.parse_flags(argv) -> ServerSettings
-#   configuration.read_model_configs(path) -> tuple[ModelConfig, ...]      raises UsageError
-#   configuration.model_configs_of(proto: ModelServerConfig) -> the same   raises ServingError
-#   metrics.PrometheusMetrics() satisfies Metrics and renders itself for REST
-#   rest.open_rest(settings, manager, dispatcher, metrics) -> awaitable Frontend; OSError: port used
