@@ -14,7 +14,9 @@ import click
 from pydantic import JsonValue
 
 from model_export.cli_inspect import diff_command, inspect_command
+from model_export.cli_validate import validate_command
 from model_export.errors import ModelExportError, RefusedError
+from model_export.instances import parse_instances
 from model_export.layout import MODEL_NAME_RULE, is_model_name, parse_version
 from model_export.manifest import Manifest, dump_manifest
 from model_export.publish import publish
@@ -88,6 +90,7 @@ def main() -> None:
 
     \b
     model-export inspect build/heart
+    model-export validate build/heart
     model-export publish build/heart --model heart --store ./bucket --metric accuracy=0.87
     model-export list --store ./bucket
     model-export show --model heart --version 2 --store ./bucket
@@ -238,7 +241,7 @@ def predict_command(  # noqa: PLR0913 one parameter for each option
     """
     if version is not None and label is not None:
         raise click.UsageError("Give --version or --label, not both.")
-    instances = _instances(json_instances if json_instances is not None else file.read())
+    instances = parse_instances(json_instances if json_instances is not None else file.read())
     # gRPC and NumPy are loaded only where they are used: publishing needs neither.
     from model_export.client import Target, connect  # noqa: PLC0415
 
@@ -250,21 +253,6 @@ def predict_command(  # noqa: PLR0913 one parameter for each option
     else:
         for prediction in predictions:
             click.echo(json.dumps(prediction))
-
-
-def _instances(text: str) -> list[JsonValue]:
-    """Read a JSON list, `{"instances": […]}` as it is sent over REST, or one value a line."""
-    try:
-        document = json.loads(text)
-    except ValueError as whole:
-        lines = [line for line in text.splitlines() if line.strip()]
-        try:
-            return [json.loads(line) for line in lines]
-        except ValueError:
-            raise RefusedError(f"The instances are not JSON: {whole}.") from whole
-    if isinstance(document, dict) and isinstance(document.get("instances"), list):
-        document = document["instances"]
-    return document if isinstance(document, list) else [document]
 
 
 @contextmanager
@@ -289,6 +277,7 @@ def _print_json(document: JsonValue) -> None:
 
 main.add_command(inspect_command)
 main.add_command(diff_command)
+main.add_command(validate_command)
 
 if __name__ == "__main__":
     main()

@@ -70,7 +70,9 @@ def _interface(place: str) -> Interface:
     inspection = inspect_model(find_model(place))
     graph = inspection.served_graph
     if graph is None:
-        raise RefusedError(f"{place} has no graph with the tag 'serve', so it has no clients.")
+        raise RefusedError(
+            f"{place} has no graph with the tag 'serve' alone, so it has no clients."
+        )
     return Interface(signatures=graph.signatures, optional_inputs=graph.optional_inputs)
 
 

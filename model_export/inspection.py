@@ -15,10 +15,10 @@ from model_export.export_record import EXPORT_RECORD_PATH, parse_export_record
 from model_export.graph import Graph, parse_graphs
 from model_export.layout import SAVED_MODEL_NAME
 from model_export.model_files import ModelFiles
+from model_export.savedmodel import SERVE_TAG
 from model_export.tfrecord import record_places
 
 WARMUP_PATH: Final = "assets.extra/tf_serving_warmup_requests"
-_SERVE_TAG: Final = "serve"
 # Measured on models that are all variables, all constants and all nodes, as the local server loads
 # them (TensorFlow 2.20): what a byte of the graph and a node of it become, and at the worst moment.
 _BYTES_PER_GRAPH_BYTE: Final = 8
@@ -43,8 +43,8 @@ class Inspection:
 
     @property
     def served_graph(self) -> Graph | None:
-        """Give the graph that a server loads."""
-        return next((graph for graph in self.graphs if _SERVE_TAG in graph.tags), None)
+        """Give the graph that a server loads, the one with this tag and no other."""
+        return next((graph for graph in self.graphs if graph.tags == (SERVE_TAG,)), None)
 
     @property
     def memory_bytes(self) -> int:
