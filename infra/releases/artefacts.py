@@ -4,7 +4,7 @@ So far the bucket is a directory; another kind is refused by name, not taken on 
 """
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
@@ -32,13 +32,18 @@ def bucket_directory(url: str) -> Path:
     return Path(unquote(parts.path))
 
 
-def require_artefacts(bucket: Path, releases: Mapping[str, ModelRelease]) -> Manifests:
-    """Read and check every version that the releases name; all that is wrong is told at once."""
+def require_artefacts(
+    bucket: Path, releases: Mapping[str, ModelRelease], also: Sequence[str] = ()
+) -> Manifests:
+    """Read and check every version that the releases name.
+
+    All that is wrong is told at once, together with what was found wrong before.
+    """
     # It declares Pulumi resources, and importing Pulumi takes most of a second.
     from infra.storage.local import read_manifest  # noqa: PLC0415
 
     manifests = {}
-    problems = []
+    problems = [*also]
     for model, release in releases.items():
         for version in release.pinned_versions:
             try:

@@ -143,8 +143,8 @@ def release(  # noqa: PLR0913 - one parameter for each option
     with nullcontext() if dry_run else session.changing():
         file = session.read()
         outputs = session.outputs()
-        after = request.requested_releases(asked, file.releases)
-        plan = rollout.plan_rollout(file, after, session.artefacts(outputs, after))
+        after, problems = request.requested_releases(asked, file.releases)
+        plan = rollout.plan_rollout(file, after, session.artefacts(outputs, after, problems))
         if not plan.changes and rollout.is_serving(outputs, plan):
             return _answer(plan, "nothing to do", outputs, as_json=as_json)
         session.show(plan)

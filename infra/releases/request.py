@@ -60,8 +60,8 @@ def parse_request(
 
 def requested_releases(
     request: ReleaseRequest, now: Mapping[str, ModelRelease]
-) -> dict[str, ModelRelease]:
-    """Give each named model's release, from the one that is configured now."""
+) -> tuple[dict[str, ModelRelease], list[str]]:
+    """Give each named model's release, from the one that is configured now, and what is wrong."""
     problems: list[str] = []
     after = {}
     for model, version in request.versions.items():
@@ -83,9 +83,8 @@ def requested_releases(
         else:
             canary = Canary(version=version, share=request.canary_share)
             after[model] = replace(now[model], canary=canary)
-    if problems:
-        raise RequestError("\n".join(problems))
-    return {
+    labelled = {
         model: replace(release, labels={**release.labels, **request.labels})
         for model, release in after.items()
     }
+    return labelled, problems

@@ -2,7 +2,7 @@
 
 import contextlib
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -54,10 +54,13 @@ class Session:
         return outputs
 
     def artefacts(
-        self, outputs: Mapping[str, Any], releases: Mapping[str, ModelRelease]
+        self,
+        outputs: Mapping[str, Any],
+        releases: Mapping[str, ModelRelease],
+        also: Sequence[str] = (),
     ) -> Manifests:
-        """Check that what shall be released stands in the stack's bucket."""
-        return require_artefacts(bucket_directory(outputs["bucket"]), releases)
+        """Check that what shall be released stands in the bucket; tell other problems with it."""
+        return require_artefacts(bucket_directory(outputs["bucket"]), releases, also)
 
     def show(self, plan: Plan) -> None:
         """Show the change in the model's terms."""

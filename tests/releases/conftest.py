@@ -87,7 +87,10 @@ class Desk:
 
     def serving(self) -> set[int]:
         """Give the versions of the sample that answer."""
-        record = self._server_record()
+        try:
+            record = self._server_record()
+        except FileNotFoundError:
+            return set()
         rest = f"http://127.0.0.1:{record['spec']['settings']['rest_port']}"
         states = version_states(rest, "heart")
         return {version for version, state in states.items() if state == AVAILABLE}
