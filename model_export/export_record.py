@@ -4,7 +4,8 @@ The file `assets.extra/export.json` travels with the model. `export_model` write
 that came another way a person may write it by hand: every key may be left out.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Final
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError, with_config
@@ -22,6 +23,8 @@ class ExportRecord:
 
     keras_version: str | None = None
     sample: Sample | None = None
+    # What the manifest shall tell; a label that the publisher gives goes before.
+    labels: Mapping[str, str] = field(default_factory=dict)
 
 
 _DOCUMENT: Final = TypeAdapter(ExportRecord)

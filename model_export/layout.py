@@ -9,6 +9,8 @@ from typing import Final
 
 MANIFEST_NAME: Final = "manifest.json"
 SAVED_MODEL_NAME: Final = "saved_model.pb"
+# Served instead of the SavedModel beside it where the server is told to prefer it.
+TFLITE_NAME: Final = "model.tflite"
 
 # TF Serving parses version directories as int64; a name of at most 63 keeps every target's limit.
 MAX_VERSION: Final = 2**63 - 1

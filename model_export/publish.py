@@ -50,10 +50,10 @@ def publish(
 
     Without `version` it gets the next free number. `advance` is told of each piece of bytes read.
     """
-    labels, metrics = labels or {}, metrics or {}
-    require_names(model, version, labels, metrics)
     document, summary = _read_graph(directory)
     record = _read_record(directory, summary)
+    labels, metrics = {**record.labels, **(labels or {})}, metrics or {}
+    require_names(model, version, labels, metrics)
     draft = Draft(
         model=model,
         version=version,
