@@ -154,8 +154,9 @@ def release(  # noqa: PLR0913 - one parameter for each option
         if no_up:
             rollout.write_plan(plan)
             return _answer(plan, "written", outputs, as_json=as_json)
+        again = "; ".join(f"{name}: {then} again" for name, then in after.items())
         outputs = rollout.roll_out(
-            session.engine, plan, message=message or "; ".join(plan.changes) or "Release again"
+            session.engine, plan, message=message or "; ".join(plan.changes) or again
         )
     return _answer(plan, "released", outputs, as_json=as_json)
 
