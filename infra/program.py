@@ -5,7 +5,6 @@ adds a function here.
 """
 
 import os
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
@@ -17,7 +16,9 @@ from infra.names import container_name
 from infra.serving.local.component import LocalModel
 from infra.serving.local.server import LocalServerSpec
 from infra.serving.settings import BatchingSettings, ServingSettings
-from infra.storage.local import LocalModelBucket, LocalModelBucketArgs, read_manifest
+from infra.storage.directory import bucket_path, read_manifest
+from infra.storage.local import LocalModelBucket, LocalModelBucketArgs
+from tools.engine.environment import home_directory
 
 _CHECKOUT: Final = Path(__file__).resolve().parent.parent
 
@@ -40,20 +41,14 @@ def _declare(config: StackConfig) -> None:
     _declare_local(config)
 
 
-def home_directory(environment: Mapping[str, str]) -> Path:
-    """Give the directory that holds what the local stack makes: state, buckets, run directories."""
-    return Path(environment.get("SERVESTACK_HOME") or _CHECKOUT / ".servestack").absolute()
-
-
 def _declare_local(config: StackConfig) -> None:
     stack = pulumi.get_stack()
-    home = home_directory(os.environ)
-    path = Path(config.bucket.path) if config.bucket.path else home / "buckets" / stack
-    bucket_path = path if path.is_absolute() else _CHECKOUT / path
-    _require_published(config, stack, bucket_path)
+    home = home_directory(_CHECKOUT, os.environ)
+    path = bucket_path(config.bucket.path, checkout=_CHECKOUT, home=home, stack=stack)
+    _require_published(config, stack, path)
     bucket = LocalModelBucket(
         "models",
-        LocalModelBucketArgs(path=bucket_path, force_destroy=config.bucket.force_destroy),
+        LocalModelBucketArgs(path=path, force_destroy=config.bucket.force_destroy),
     )
     models = {}
     for name, model in config.models.items():
@@ -73,7 +68,7 @@ def _declare_local(config: StackConfig) -> None:
                     kind=config.local.server,
                     image=config.local.image,
                     container=container_name(home=str(home), stack=stack, model=name),
-                    bucket=bucket_path,
+                    bucket=path,
                     run_dir=home / "run" / stack / name,
                     bind_address=config.local.bind_address,
                 ),

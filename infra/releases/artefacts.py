@@ -6,16 +6,13 @@ So far the bucket is a directory; another kind is refused by name, not taken on 
 import hashlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
 from infra.errors import ServestackError
 from infra.releases.model_release import ModelRelease
+from infra.storage.directory import published_versions, read_manifest
 from model_export.layout import version_path
 from model_export.manifest import Manifest
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
 
 Manifests = Mapping[tuple[str, int], Manifest]
 
@@ -39,9 +36,6 @@ def require_artefacts(
 
     All that is wrong is told at once, together with what was found wrong before.
     """
-    # It declares Pulumi resources, and importing Pulumi takes most of a second.
-    from infra.storage.local import read_manifest  # noqa: PLC0415
-
     manifests = {}
     problems = [*also]
     for model, release in releases.items():
@@ -60,10 +54,7 @@ def require_artefacts(
 
 def newest_version(bucket: Path, model: str) -> int | None:
     """Give the highest published version of a model."""
-    from infra.storage.local import published_versions  # noqa: PLC0415 - as above
-
-    versions: Iterable[int] = published_versions(bucket, model)
-    return max(versions, default=None)
+    return max(published_versions(bucket, model), default=None)
 
 
 def _require_digests(bucket: Path, manifest: Manifest) -> None:

@@ -84,6 +84,7 @@ def up(*, stack: str, sample: str | None, message: str | None, yes: bool) -> Non
         engine = session.engine
         if sample is not None:
             quickstart.require_declared(file, sample)
+            quickstart.provide_named(engine, file, sample)
         if engine.preview_changes():
             session.confirm(f"Update stack {stack}?", yes=yes)
             outputs = engine.up(message)

@@ -18,6 +18,7 @@ from infra.releases.model_release import ModelRelease
 from infra.releases.request import RequestError
 from infra.releases.rollout import StackFile, plan_rollout, roll_out
 from infra.releases.workspace import StackEngine
+from infra.storage.directory import bucket_path
 
 # Longer than this is no line that anyone pastes.
 _LINE_CHARACTERS: Final = 1_000
@@ -32,6 +33,23 @@ def require_declared(file: StackFile, sample: str) -> None:
         )
 
 
+def provide_named(engine: StackEngine, file: StackFile, sample: str) -> None:
+    """Publish the version that the stack file names where this machine's bucket is still empty.
+
+    Stack files travel with the repository and local buckets do not: a colleague's clone names a
+    version that was never published on this machine.
+    """
+    version = file.releases[sample].version
+    bucket = bucket_path(
+        file.config.bucket.path, checkout=engine.checkout, home=engine.home, stack=engine.stack
+    )
+    if not isinstance(version, int) or newest_version(bucket, sample) is not None:
+        return
+    engine.say(f"{file.path.name} names {sample} {version}, which this machine does not have yet")
+    bucket.mkdir(parents=True, exist_ok=True)
+    _publish(engine, sample, bucket, version)
+
+
 def release_sample(
     engine: StackEngine, file: StackFile, outputs: Mapping[str, Any], sample: str
 ) -> Mapping[str, Any]:
@@ -41,7 +59,7 @@ def release_sample(
     bucket = bucket_directory(outputs["bucket"])
     version = newest_version(bucket, sample)
     if version is None:
-        _publish(engine, sample, bucket)
+        _publish(engine, sample, bucket, 1)
         version = newest_version(bucket, sample)
     after = {sample: ModelRelease(version=version)}
     plan = plan_rollout(file, after, require_artefacts(bucket, after))
@@ -49,12 +67,16 @@ def release_sample(
     return roll_out(engine, plan, message=f"Release {sample} {version}")
 
 
-def _publish(engine: StackEngine, sample: str, bucket: Path) -> None:
+def _publish(engine: StackEngine, sample: str, bucket: Path, version: int) -> None:
     with tempfile.TemporaryDirectory(prefix="servestack-") as scratch:
         directory = str(Path(scratch) / sample)
-        _run(engine, "-m", "samples", sample, "--output", directory)
-        publish = ("publish", directory, "--model", sample, "--store", str(bucket))
-        _run(engine, "-c", "from model_export.cli import main; main()", *publish)
+        number = str(version)
+        _run(engine, "-m", "samples", sample, "--output", directory, "--seed", number)
+        _run(
+            engine,
+            *("-m", "model_export", "publish", directory),
+            *("--model", sample, "--store", str(bucket), "--version", number),
+        )
 
 
 def _run(engine: StackEngine, *words: str) -> None:

@@ -1,6 +1,6 @@
-"""The model bucket as a directory on this machine.
+"""The model bucket as a directory on this machine: its life as a resource.
 
-Owns the directory's life and reading manifests from it. Publishing into it is `model-export`'s.
+What is in it is read by `directory.py`; publishing into it is `model-export`'s.
 A bucket that still holds versions outlives `destroy` unless `force_destroy` says otherwise: what a
 team published is not thrown away with the server that served it.
 """
@@ -14,9 +14,6 @@ import pulumi
 from pulumi import dynamic
 
 from infra.errors import ServestackError
-from model_export.errors import ModelExportError
-from model_export.layout import MANIFEST_NAME, manifest_path, parse_version, version_path
-from model_export.manifest import Manifest, parse_manifest
 
 COMPONENT_TYPE: Final = "servestack:storage:LocalModelBucket"
 
@@ -96,43 +93,3 @@ class LocalModelBucket(pulumi.ComponentResource):
         self.path = directory.path
         self.url = directory.path.apply(lambda path: Path(path).as_uri())
         self.register_outputs({"url": self.url})
-
-
-def read_manifest(bucket: Path, model: str, version: int) -> Manifest:
-    """Read a version's manifest and check that its files still stand, by size."""
-    document = bucket / manifest_path(model, version)
-    try:
-        manifest = parse_manifest(document.read_bytes(), str(document))
-    except FileNotFoundError:
-        raise ServestackError(
-            f"version {version} of {model} is not published in {bucket} "
-            f"({_published(bucket, model)}). Publish it: "
-            f"model-export publish DIR --model {model} --store {bucket} --version {version}"
-        ) from None
-    except (ModelExportError, OSError) as error:
-        raise ServestackError(str(error)) from error
-    directory = bucket / version_path(model, version)
-    for entry in manifest.files:
-        file = directory / entry.path
-        size_bytes = file.stat().st_size if file.is_file() else None
-        if size_bytes != entry.size_bytes:
-            found = "is missing" if size_bytes is None else f"has {size_bytes} bytes"
-            raise ServestackError(
-                f"version {version} of {model} is damaged: {file} {found}, the manifest says "
-                f"{entry.size_bytes} bytes. Publish the model again as a new version."
-            )
-    return manifest
-
-
-def published_versions(bucket: Path, model: str) -> list[int]:
-    """List the complete versions of a model, oldest first."""
-    documents = (bucket / model).glob(f"*/{MANIFEST_NAME}")
-    versions = (parse_version(document.parent.name) for document in documents)
-    return sorted(version for version in versions if version is not None)
-
-
-def _published(bucket: Path, model: str) -> str:
-    versions = published_versions(bucket, model)
-    if not versions:
-        return "it has no version yet"
-    return "it has " + ", ".join(str(version) for version in versions)

@@ -135,10 +135,8 @@ class Desk:
         path.write_bytes(dump_manifest(replace(manifest, sample=sample)))
 
 
-@pytest.fixture(scope="session")
-def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
-    """Serve the sample's version 1; versions 2 and 3 are published, 4 does not load, 5 is wrong."""
-    directory = tmp_path_factory.mktemp("desk")
+def make_desk(directory: Path) -> Desk:
+    """Give a fresh clone, as far as the engine and the commands can tell."""
     for name in ("Pulumi.yaml", "__main__.py"):
         shutil.copy(CHECKOUT / name, directory / name)
     (directory / ".venv").symlink_to(CHECKOUT / ".venv")
@@ -147,7 +145,14 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
         **{name: value for name, value in os.environ.items() if not name.startswith("PULUMI_")},
         "SERVESTACK_HOME": str(directory / "home"),
     }
-    desk = Desk(directory=directory, environment=environment)
+    return Desk(directory=directory, environment=environment)
+
+
+@pytest.fixture(scope="session")
+def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
+    """Serve the sample's version 1; versions 2 and 3 are published, 4 does not load, 5 is wrong."""
+    directory = tmp_path_factory.mktemp("desk")
+    desk = make_desk(directory)
     try:
         invitation = desk.servestack("up", "--sample", "heart").stdout
         (directory / "invitation.txt").write_text(invitation)

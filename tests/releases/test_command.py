@@ -7,12 +7,13 @@ import subprocess
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from pathlib import Path
 
 import psutil
 import pytest
 
 from infra.releases.answering import is_close
-from tests.releases.conftest import Desk
+from tests.releases.conftest import Desk, make_desk
 
 pytestmark = [pytest.mark.slow, pytest.mark.engine]
 
@@ -36,6 +37,20 @@ def test_the_sample_is_released_and_the_printed_line_works_when_pasted(desk: Des
     assert is_close(predictions, sample.predictions[:2])
     changes = [entry["models"]["heart"]["version"] for entry in desk.history()]
     assert changes[-2:] == [1, None]
+
+
+def test_a_clone_whose_stack_file_names_a_version_gets_that_version(tmp_path: Path) -> None:
+    desk = make_desk(tmp_path)
+    file = desk.stack_file
+    file.write_text(file.read_text().replace("heart: {}", "heart: {version: 7}"))
+    before = file.read_bytes()
+    try:
+        done = desk.servestack("up", "--sample", "heart")
+        assert "names heart 7, which this machine does not have yet" in done.stderr
+        assert desk.serving() == {7}
+        assert file.read_bytes() == before
+    finally:
+        desk.server().kill()
 
 
 def test_a_second_up_changes_nothing_and_leaves_no_entry(desk: Desk) -> None:

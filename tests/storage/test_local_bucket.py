@@ -4,7 +4,8 @@ from pathlib import Path
 import pytest
 
 from infra.errors import ServestackError
-from infra.storage.local import DirectoryProvider, published_versions, read_manifest
+from infra.storage.directory import published_versions, read_manifest
+from infra.storage.local import DirectoryProvider
 from model_export.manifest import FileEntry, Manifest, dump_manifest
 
 
