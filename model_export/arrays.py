@@ -67,7 +67,7 @@ def spec_faults(outputs: Arrays, specs: Mapping[str, TensorSpec]) -> list[str]:
     """Name the outputs that are not what the signature promises."""
     faults: list[str] = []
     for name, spec in sorted(specs.items()):
-        found = TensorSpec(dtype=_dtype(outputs[name]), shape=outputs[name].shape)
+        found = TensorSpec(dtype=dtype_of(outputs[name]), shape=outputs[name].shape)
         if found.dtype != spec.dtype or not accepts(spec.shape, found.shape):
             faults.append(
                 f"output '{name}' is {found.dtype}{shape_text(found)} where the signature promises "
@@ -117,7 +117,8 @@ def difference(actual: Arrays, expected: Arrays, tolerance: float) -> Difference
         if found.shape != wanted.shape:
             faults.append(f"output '{name}' has the shape {found.shape}, not {wanted.shape}")
         elif {found.dtype.kind, wanted.dtype.kind} <= set("fc"):
-            apart = np.abs(found.astype(complex) - wanted.astype(complex))
+            with np.errstate(invalid="ignore"):
+                apart = np.abs(found.astype(complex) - wanted.astype(complex))
             apart[(found == wanted) | (np.isnan(found) & np.isnan(wanted))] = 0
             apart[~np.isfinite(apart)] = np.inf
             worst = float(apart.max(initial=0))
@@ -130,5 +131,6 @@ def difference(actual: Arrays, expected: Arrays, tolerance: float) -> Difference
     return Difference(largest=largest, faults=tuple(faults))
 
 
-def _dtype(array: NDArray[Any]) -> str:
+def dtype_of(array: NDArray[Any]) -> str:
+    """Name an array's type as a signature does."""
     return "string" if array.dtype == object else array.dtype.name

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Final, Protocol
 
 from model_export import wire
-from model_export.arrays import Arrays
+from model_export.arrays import Arrays, dtype_of
 from model_export.layout import SAVED_MODEL_NAME
 from model_export.savedmodel import SERVE_TAG, parse_saved_model
 from model_export.tensors import from_tensor
@@ -54,6 +54,12 @@ class SavedModel:
                 f"it takes {', '.join(sorted(definition.inputs))}, and was given "
                 f"{', '.join(sorted(given)) or 'nothing'}"
             )
+        for name, spec in self.signatures[signature].inputs.items():
+            # A Session would convert what a server refuses.
+            if dtype_of(given[name]) != spec.dtype:
+                raise ValueError(
+                    f"input '{name}' is {spec.dtype}, and was given {dtype_of(given[name])}"
+                )
         outputs: dict[str, Any] = self._session.run(
             {name: info.name for name, info in definition.outputs.items()},
             {definition.inputs[name].name: array for name, array in given.items()},
@@ -125,7 +131,7 @@ class KerasModel:
             if isinstance(answer, dict)
             else dict(zip(self._model.output_names, keras.tree.flatten(answer), strict=True))
         )
-        return {name: keras.ops.convert_to_numpy(tensor) for name, tensor in named.items()}
+        return {name: tensor.numpy() for name, tensor in named.items()}
 
 
 def load_original(place: Path) -> Original:

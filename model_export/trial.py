@@ -12,6 +12,7 @@ import sys
 import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from itertools import pairwise
 from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
@@ -95,9 +96,17 @@ class Attempt:
         if not isinstance(error, Exception):
             return False
         notes = "".join(f"{note}: " for note in getattr(error, "__notes__", ()))
-        lines = str(error).strip().splitlines() or [type(error).__name__]
-        self._report.found(self._level, self._check, notes + lines[0], self._remedy)
+        self._report.found(self._level, self._check, notes + _line(error), self._remedy)
         return True
+
+
+def _line(error: Exception) -> str:
+    """Pick the line that says what is wrong: in TensorFlow's errors it stands before the node."""
+    lines = [line for line in str(error).splitlines() if line.strip()]
+    for line, following in pairwise(lines):
+        if following.lstrip().startswith("[["):
+            return line
+    return lines[0] if lines else type(error).__name__
 
 
 def try_model(job: Job, report: Report) -> None:
