@@ -110,4 +110,6 @@ def _started(process: int) -> str:
     except OSError:
         return ""
     # The second field is the program's name in parentheses and may hold anything.
-    return state.rpartition(")")[2].split()[19]
+    fields = state.rpartition(")")[2].split()
+    # One that has ended and only waits to be noticed by its parent has gone too.
+    return "" if fields[0] == "Z" else fields[19]

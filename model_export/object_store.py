@@ -112,24 +112,31 @@ class ObjectStore:
                 version, done = resumed
             else:
                 version, done = self._take_number(draft, claim, holdings), None
+            parent = self._newest(draft.model, version)
             yield ObjectUpload(
                 self._bucket,
                 model=draft.model,
                 version=version,
                 scratch=_scratch(draft.model, version),
-                parent=self._parent(draft.model, version),
+                parent=self.manifest(draft.model, parent) if parent else None,
                 done=done,
             )
 
     def _take_over(
         self, draft: Draft, claim: Claim, holdings: dict[int, _Holding]
     ) -> tuple[int, dict[str, Done]] | None:
-        """Find an abandoned number of the same draft under which nothing else lies."""
+        """Find an abandoned number of the same draft under which nothing else lies.
+
+        One that a later version has overtaken stays behind: whoever publishes now wants the
+        newest.
+        """
+        newest = self._newest(draft.model) if holdings and draft.version is None else 0
         for number, holding in sorted(holdings.items()):
             if (
                 holding.claim
                 and holding.claim.draft == draft.digest
                 and holding.is_abandoned
+                and number >= newest
                 and (done := self._done(draft, number)) is not None
                 and self._claims(draft.model, number, holding.turn + 1, claim)
             ):
@@ -225,12 +232,10 @@ class ObjectStore:
     def _release(self, model: str, number: int) -> None:
         self._bucket.delete([f"{_scratch(model, number)}{claim_name(1)}"])
 
-    def _parent(self, model: str, version: int) -> Manifest | None:
-        """Find the highest version below."""
-        for number in reversed(self._numbers(model)):
-            if number < version and self._is_published(model, number):
-                return self.manifest(model, number)
-        return None
+    def _newest(self, model: str, below: int = MAX_VERSION + 1) -> int:
+        """Find the highest published number below another; 0 if there is none."""
+        numbers = (number for number in reversed(self._numbers(model)) if number < below)
+        return next((number for number in numbers if self._is_published(model, number)), 0)
 
     def _holdings(self, model: str) -> dict[int, _Holding]:
         """List the numbers that somebody began and did not finish."""

@@ -10,6 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from hashlib import sha256
+from typing import Final
 
 from model_export.bucket import (
     SINGLE_BYTES,
@@ -25,6 +26,8 @@ from model_export.layout import MANIFEST_NAME, manifest_path, version_path
 from model_export.manifest import FileEntry, Manifest, dump_manifest, parse_manifest
 from model_export.source import HashedReading, SourceFile
 from model_export.transfers import Transfers
+
+_PARTS: Final = "parts/"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,11 +69,15 @@ class ObjectUpload:
         self._resumed = done is not None
         self._contents = {path: found.content for path, found in (done or {}).items()}
         self._stored = {path: found.stored for path, found in (done or {}).items()}
-        self._copyable = {
-            (entry.size_bytes, entry.sha256): f"{version_path(model, parent.version)}/{entry.path}"
-            for entry in (parent.files if parent else ())
-            if bucket.worth_copying(entry.size_bytes)
-        }
+        self._copyable: dict[tuple[int, str], str] = {}
+        if parent:
+            self._copyable = {
+                (entry.size_bytes, entry.sha256): (
+                    f"{version_path(model, parent.version)}/{entry.path}"
+                )
+                for entry in parent.files
+                if bucket.worth_copying(entry.size_bytes)
+            }
         self._copyable_sizes = {size_bytes for size_bytes, _ in self._copyable}
 
     def send(
@@ -136,7 +143,7 @@ class ObjectUpload:
                 advance(file.size_bytes)
                 transfers.submit(0, partial(self._copy, source, file, content))
                 return
-        scratch = f"{self._scratch}parts/{file.path}/"
+        scratch = f"{self._scratch}{_PARTS}{file.path}/"
         parts = self._bucket.parts(self._key(file.path), scratch, resume=self._resumed)
         reading = HashedReading(file, advance)
         checksum = self._bucket.checksum()
@@ -189,10 +196,14 @@ class ObjectUpload:
         )
 
     def _clean(self) -> None:
-        """Take the claim and the parts away; what cannot be removed does no harm."""
+        """Take the parts and then the claim away; what cannot be removed does no harm."""
         with suppress(ModelExportError):
             self._bucket.abandon_parts(self._key(""))
-            self._bucket.delete([entry.key for entry in self._bucket.objects(self._scratch)])
+            left = [entry.key for entry in self._bucket.objects(self._scratch)]
+            # For as long as the claim stands, a later run knows what became of this one.
+            parts = [key for key in left if key.startswith(f"{self._scratch}{_PARTS}")]
+            self._bucket.delete(parts)
+            self._bucket.delete([key for key in left if key not in parts])
 
     def _key(self, path: str) -> str:
         return f"{version_path(self._model, self._version)}/{path}"

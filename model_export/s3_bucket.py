@@ -9,7 +9,7 @@ import base64
 import os
 import time
 import zlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from http.client import HTTPException
@@ -234,18 +234,12 @@ class S3Bucket:
     def _conditionally(
         self, request: Any, key: str, content: Content, **parameters: Any
     ) -> StoredObject:
-        answer = None
-        for attempt in range(1, self._patience.attempts + 1):
-            with self._explained(key):
-                try:
-                    answer = request(
-                        Bucket=self._name, Key=self._prefix + key, IfNoneMatch="*", **parameters
-                    )
-                    break
-                except boto.ClientError as error:
-                    if not is_conflict(error) or attempt == self._patience.attempts:
-                        raise
-            time.sleep(_CONFLICT_PAUSE_SECONDS * 2**attempt)
+        with self._explained(key):
+            answer = self._undisturbed(
+                lambda: request(
+                    Bucket=self._name, Key=self._prefix + key, IfNoneMatch="*", **parameters
+                )
+            )
         if _differs(answer.get("ChecksumCRC32"), content):
             raise damaged(self.url, key)
         return StoredObject(
@@ -254,6 +248,18 @@ class S3Bucket:
             modified=datetime.now(UTC),
             tag=answer["ETag"],
         )
+
+    def _undisturbed(self, request: Callable[[], Any]) -> Any:
+        """Repeat a request for as long as the store says that another one is in its way."""
+        attempt = 1
+        while True:
+            try:
+                return request()
+            except boto.ClientError as error:
+                if not is_conflict(error) or attempt == self._patience.attempts:
+                    raise
+            time.sleep(_CONFLICT_PAUSE_SECONDS * 2**attempt)
+            attempt += 1
 
     def _explained(self, key: str) -> AbstractContextManager[None]:
         return explained(f"{self.url}/{key}".rstrip("/"), self._name)

@@ -4,7 +4,7 @@ import threading
 from collections.abc import Callable, Iterable
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from types import TracebackType
-from typing import Final, Self, TypeVar
+from typing import Any, Final, Self, TypeVar
 
 from model_export.bucket import WORKERS
 
@@ -18,7 +18,7 @@ class Transfers:
 
     def __init__(self) -> None:
         self._pool = ThreadPoolExecutor(WORKERS, thread_name_prefix="transfer")
-        self._futures: list[Future[object]] = []
+        self._futures: set[Future[Any]] = set()
         self._changed = threading.Condition()
         self._free_bytes = BUDGET_BYTES
         self._error: BaseException | None = None
@@ -62,13 +62,15 @@ class Transfers:
                     self._changed.notify()
 
         future = self._pool.submit(run)
-        self._futures.append(future)
+        self._futures.add(future)
         return future
 
     def finish(self, futures: Iterable[Future[_T]]) -> list[_T]:
         """Wait for these and give their results; the first error of any is raised."""
         futures = list(futures)
         wait(futures, return_when=FIRST_EXCEPTION)
+        # Kept, they would keep their results.
+        self._futures.difference_update(futures)
         if self._error:
             raise self._error
         return [future.result() for future in futures]
