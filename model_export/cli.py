@@ -14,6 +14,7 @@ import click
 from pydantic import JsonValue
 
 from model_export.cli_inspect import diff_command, inspect_command
+from model_export.cli_optimise import optimise_command
 from model_export.cli_validate import validate_command
 from model_export.errors import ModelExportError, RefusedError
 from model_export.instances import parse_instances
@@ -277,6 +278,7 @@ def _print_json(document: JsonValue) -> None:
 
 main.add_command(inspect_command)
 main.add_command(diff_command)
+main.add_command(optimise_command)
 main.add_command(validate_command)
 
 if __name__ == "__main__":
