@@ -8,17 +8,18 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 import click
 from pydantic import JsonValue
 
 from model_export.cli_inspect import diff_command, inspect_command
 from model_export.cli_optimise import optimise_command
+from model_export.cli_options import version_number
+from model_export.cli_predict import predict_command
 from model_export.cli_validate import validate_command
 from model_export.errors import ModelExportError, RefusedError
-from model_export.instances import parse_instances
-from model_export.layout import MODEL_NAME_RULE, is_model_name, parse_version
+from model_export.layout import MODEL_NAME_RULE, is_model_name
 from model_export.manifest import Manifest, dump_manifest
 from model_export.publish import publish
 from model_export.report import described, size, summary, table
@@ -40,15 +41,6 @@ def _model_name(_ctx: click.Context, _param: click.Parameter, text: str | None) 
     if text is not None and not is_model_name(text):
         raise click.BadParameter(f"{text!r}: a name is {MODEL_NAME_RULE}.")
     return text
-
-
-def _version(_ctx: click.Context, _param: click.Parameter, text: str | None) -> int | None:
-    if text is None:
-        return None
-    version = parse_version(text)
-    if version is None:
-        raise click.BadParameter(f"{text!r}: a version is a whole number from 1, as in 12, not 012")
-    return version
 
 
 def _pairs(_ctx: click.Context, _param: click.Parameter, texts: tuple[str, ...]) -> dict[str, str]:
@@ -81,7 +73,7 @@ _STORE = click.option(
     help="gs://BUCKET, s3://BUCKET or a directory.",
 )
 _MODEL = click.option("--model", required=True, metavar="NAME", callback=_model_name)
-_VERSION = click.option("--version", metavar="N", callback=_version)
+_VERSION = click.option("--version", metavar="N", callback=version_number)
 _JSON = click.option("--json", "as_json", is_flag=True, help="Answer in JSON.")
 
 
@@ -95,7 +87,7 @@ def main() -> None:
     model-export publish build/heart --model heart --store ./bucket --metric accuracy=0.87
     model-export list --store ./bucket
     model-export show --model heart --version 2 --store ./bucket
-    model-export predict --model heart --endpoint http://127.0.0.1:8501 --json-instances '[…]'
+    model-export predict '[…]' --endpoint http://127.0.0.1:8501/v1/models/heart
     """  # noqa: D301 click's mark for lines to leave as they are
 
 
@@ -106,7 +98,10 @@ def main() -> None:
 @_MODEL
 @_STORE
 @click.option(
-    "--version", metavar="N", callback=_version, help="This number instead of the next free one."
+    "--version",
+    metavar="N",
+    callback=version_number,
+    help="This number instead of the next free one.",
 )
 @click.option(
     "--label", "labels", multiple=True, metavar="KEY=VALUE", callback=_pairs, help="Free words."
@@ -184,7 +179,10 @@ def list_command(*, model: str | None, store_url: str, as_json: bool) -> None:
 @main.command("show")
 @_MODEL
 @click.option(
-    "--version", metavar="N", callback=_version, help="Left out: the highest that is published."
+    "--version",
+    metavar="N",
+    callback=version_number,
+    help="Left out: the highest that is published.",
 )
 @_STORE
 @_JSON
@@ -196,64 +194,6 @@ def show_command(*, model: str, version: int | None, store_url: str, as_json: bo
         raise RefusedError(f"{store.url} has no version of model '{model}'.")
     manifest = store.manifest(model, version or versions[-1])
     click.echo(dump_manifest(manifest) if as_json else described(manifest), nl=not as_json)
-
-
-@main.command("predict")
-@click.option("--model", required=True, metavar="NAME", help="As the server calls it.")
-@click.option(
-    "--endpoint",
-    required=True,
-    metavar="ADDRESS",
-    help="http://HOST:PORT speaks REST, HOST:PORT speaks gRPC.",
-)
-@click.option("--version", metavar="N", callback=_version, help="Ask this version.")
-@click.option("--label", metavar="NAME", help="Ask the version that has this label.")
-@click.option("--signature", default="serving_default", show_default=True, metavar="NAME")
-@click.option("--json-instances", metavar="JSON", help="The rows: a JSON list.")
-@click.option(
-    "--input",
-    "file",
-    type=click.File("r", encoding="utf-8"),
-    default="-",
-    metavar="FILE",
-    help="Read the rows from here: a JSON list, or one JSON value a line. Left out: stdin.",
-)
-@click.option(
-    "--timeout", "timeout_seconds", type=float, default=60.0, show_default=True, metavar="SECONDS"
-)
-@click.option(
-    "--json", "as_json", is_flag=True, help="One JSON document instead of one prediction a line."
-)
-def predict_command(  # noqa: PLR0913 one parameter for each option
-    *,
-    model: str,
-    endpoint: str,
-    version: int | None,
-    label: str | None,
-    signature: str,
-    json_instances: str | None,
-    file: TextIO,
-    timeout_seconds: float,
-    as_json: bool,
-) -> None:
-    """Send rows to a model server and print its predictions, in the same order.
-
-    A row is an object with one value for each input, or the bare value where there is one input.
-    """
-    if version is not None and label is not None:
-        raise click.UsageError("Give --version or --label, not both.")
-    instances = parse_instances(json_instances if json_instances is not None else file.read())
-    # gRPC and NumPy are loaded only where they are used: publishing needs neither.
-    from model_export.client import Target, connect  # noqa: PLC0415
-
-    target = Target(model=model, version=version, label=label, signature=signature)
-    with connect(endpoint, timeout_seconds=timeout_seconds) as client:
-        predictions = client.predict(target, instances)
-    if as_json:
-        click.echo(json.dumps({"predictions": predictions}))
-    else:
-        for prediction in predictions:
-            click.echo(json.dumps(prediction))
 
 
 @contextmanager
@@ -279,6 +219,7 @@ def _print_json(document: JsonValue) -> None:
 main.add_command(inspect_command)
 main.add_command(diff_command)
 main.add_command(optimise_command)
+main.add_command(predict_command)
 main.add_command(validate_command)
 
 if __name__ == "__main__":

@@ -1,186 +1,261 @@
-"""Asks a model server for predictions, over REST or gRPC.
+"""Asks for predictions, in the same words wherever the model runs.
 
-Owns TF Serving's two protocols from the caller's side: rows in, rows out, the same for both. It
-needs no TensorFlow: the messages are those of `wire`.
+Owns what all services have in common: the deadline, the retries, the model's metadata and how long
+it is believed. What goes over the wire is the business of `prediction`. Needs no TensorFlow.
+
+    with connect("grpc://127.0.0.1:8500", model="heart") as client:
+        answer = client.predict([{"age": 63, …}, {"age": 41, …}])
+        answer.outputs["probability"]    # an array of float32, one row for each instance
+        answer.rows()                    # the same as JSON values
 """
 
-import http.client
-import json
-from collections.abc import Callable, Iterator, Sequence
+import asyncio
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import Any, Final, Protocol
-from urllib.parse import quote, urlsplit
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Final, Self, TypeVar
 
-import grpc
-from pydantic import JsonValue
-
-from model_export import wire
 from model_export.errors import ModelExportError, RefusedError
-from model_export.savedmodel import read_signatures
-from model_export.tensors import columns, from_tensor, rows, to_array, to_tensor
+from model_export.manifest import Signature
+from model_export.prediction.call import (
+    DEFAULT_SIGNATURE,
+    CallError,
+    Columns,
+    Predictions,
+    Rows,
+    Signatures,
+    Target,
+    Transport,
+)
+from model_export.prediction.endpoint import (
+    Endpoint,
+    GrpcEndpoint,
+    RestEndpoint,
+    SageMakerEndpoint,
+    VertexEndpoint,
+    parse_endpoint,
+)
+from model_export.prediction.instances import instance_count
+from model_export.prediction.retries import Deadline, Retries
 
-DEFAULT_SIGNATURE: Final = "serving_default"
-_SERVICE: Final = "/tensorflow.serving.PredictionService"
-_NO_MESSAGE_LIMIT: Final = [
-    ("grpc.max_receive_message_length", -1),
-    ("grpc.max_send_message_length", -1),
-]
+__all__ = ["AsyncClient", "CallError", "Client", "Predictions", "Retries", "connect"]
+
+DEFAULT_TIMEOUT_SECONDS: Final = 60.0
+DEFAULT_CONNECTIONS: Final = 16
+# A label moves and a newer version comes; a version's own metadata never changes.
+_METADATA_SECONDS: Final = 60.0
+_METADATA_LEAST_SECONDS: Final = 1.0
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Target:
-    """What to ask: a model, at most one of version and label, a signature."""
+class _Metadata:
+    """What the model said of itself, and since when that is known."""
 
-    model: str
-    version: int | None = None
-    label: str | None = None
-    signature: str = DEFAULT_SIGNATURE
+    signatures: Signatures | None
+    since: float = field(default_factory=time.monotonic)
+
+    @property
+    def age_seconds(self) -> float:
+        return time.monotonic() - self.since
 
 
-class Client(Protocol):
-    """A connection to one server, reused from call to call."""
+class Client:
+    """Predictions of one model at one endpoint; may be used by many threads at once."""
 
-    def predict(self, target: Target, instances: Sequence[JsonValue]) -> tuple[JsonValue, ...]:
-        """Give one prediction for each instance, in their order."""
+    def __init__(
+        self,
+        transport: Transport,
+        target: Target,
+        *,
+        where: str,
+        timeout_seconds: float = DEFAULT_TIMEOUT_SECONDS,
+        retries: Retries | None = None,
+        signatures: Signatures | None = None,
+    ) -> None:
+        self._transport = transport
+        self._target = target
+        self._where = where
+        self._timeout_seconds = timeout_seconds
+        self._retries = retries or Retries()
+        self._given = signatures
+        self._known: _Metadata | None = None
+
+    def predict(
+        self, instances: Rows | Columns, *, timeout_seconds: float | None = None
+    ) -> Predictions:
+        """Give the model's outputs for the instances, in their order.
+
+        Instances are rows (a list of JSON values: an object with a value for each input, or the
+        bare value where there is one input) or columns (an array for each input, by its name). The
+        deadline is for all of it: metadata, attempts and pauses.
+        """
+        return self.predict_by(self.begin(timeout_seconds), instances)
+
+    def signature(self) -> Signature | None:
+        """Give what the model takes and answers; None where the service does not tell."""
+        return self._signature(self.begin())
+
+    def begin(self, timeout_seconds: float | None = None) -> Deadline:
+        """Begin to count a call's time."""
+        seconds = self._timeout_seconds if timeout_seconds is None else timeout_seconds
+        return Deadline(where=self._where, timeout_seconds=seconds)
+
+    def predict_by(self, deadline: Deadline, instances: Rows | Columns) -> Predictions:
+        """Give the model's outputs before a deadline that may have begun earlier."""
+        count = instance_count(instances)
+        if not count:
+            raise RefusedError("There are no instances to predict; give a list of at least one.")
+        signature = self._signature(deadline)
+        ask = partial(self._transport.predict, self._target, instances)
+        try:
+            outputs = self._retries.call(partial(ask, signature), deadline)
+        except ModelExportError as error:
+            at_fault = (
+                isinstance(error, RefusedError) or getattr(error, "failure", "") == "instances"
+            )
+            newer = self._newer_signature(deadline) if at_fault else None
+            if newer is None or newer == signature:
+                raise
+            outputs = self._retries.call(partial(ask, newer), deadline)
+        return Predictions(outputs=outputs, instance_count=count)
 
     def close(self) -> None:
-        """End the connection."""
+        """End the connections."""
+        self._transport.close()
+
+    def _signature(self, deadline: Deadline) -> Signature | None:
+        signatures = self._given or self._metadata(deadline).signatures
+        if signatures is None:
+            return None
+        name = self._target.signature
+        if name not in signatures:
+            of = f"Model '{self._target.model}'" if self._target.model else self._where
+            raise RefusedError(
+                f"{of} has no signature '{name}' (it has: {', '.join(signatures) or 'none'})."
+            )
+        return signatures[name]
+
+    def _newer_signature(self, deadline: Deadline) -> Signature | None:
+        """Look again, unless just now: another version may serve that takes something else."""
+        known = self._known
+        if known is None or self._target.version or known.age_seconds < _METADATA_LEAST_SECONDS:
+            return None
+        self._known = None
+        return self._signature(deadline)
+
+    def _metadata(self, deadline: Deadline) -> _Metadata:
+        known = self._known
+        if known and (self._target.version or known.age_seconds < _METADATA_SECONDS):
+            return known
+        signatures = self._retries.call(partial(self._transport.signatures, self._target), deadline)
+        self._known = known = _Metadata(signatures=signatures)
+        return known
+
+
+class AsyncClient:
+    """A client's calls for asyncio: each waits in a thread of its own, at most so many at once.
+
+    An await that is cancelled ends at once; the request that it made ends by its own deadline.
+    """
+
+    def __init__(self, client: Client, *, calls_at_once: int = DEFAULT_CONNECTIONS) -> None:
+        self._client = client
+        self._pool = ThreadPoolExecutor(calls_at_once, thread_name_prefix="predict")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+    async def predict(
+        self, instances: Rows | Columns, *, timeout_seconds: float | None = None
+    ) -> Predictions:
+        """Give the model's outputs; the deadline counts from here, a wait for a thread too."""
+        call = self._client.begin(timeout_seconds)
+        return await self._run(partial(self._client.predict_by, call, instances))
+
+    async def signature(self) -> Signature | None:
+        """Give what the model takes and answers; None where the service does not tell."""
+        return await self._run(self._client.signature)
+
+    async def _run(self, call: Callable[[], _T]) -> _T:
+        return await asyncio.get_running_loop().run_in_executor(self._pool, call)
 
 
 @contextmanager
-def connect(endpoint: str, *, timeout_seconds: float = 60.0) -> Iterator[Client]:
-    """Open the client that the endpoint's form asks for: a URL is REST, HOST:PORT is gRPC."""
-    client: Client
-    if endpoint.startswith(("http://", "https://")):
-        client = RestClient(endpoint, timeout_seconds)
-    elif "://" not in endpoint.removeprefix("grpc://") and ":" in endpoint:
-        client = GrpcClient(endpoint.removeprefix("grpc://"), timeout_seconds)
-    else:
-        raise RefusedError(
-            f"Endpoint {endpoint}: give http://HOST:PORT for REST, or HOST:PORT for gRPC."
-        )
+def connect(  # noqa: PLR0913 keywords, each with a default
+    endpoint: str,
+    *,
+    model: str | None = None,
+    version: int | None = None,
+    label: str | None = None,
+    signature: str = DEFAULT_SIGNATURE,
+    timeout_seconds: float = DEFAULT_TIMEOUT_SECONDS,
+    retries: Retries | None = None,
+    connections: int = DEFAULT_CONNECTIONS,
+    signatures: Signatures | None = None,
+) -> Iterator[Client]:
+    """Open a client for http://, grpc://, vertex:// or sagemaker://; see docs/predict.md.
+
+    `signatures`, as a version's manifest has them, give types to Vertex and SageMaker too.
+    """
+    place = parse_endpoint(endpoint)
+    if isinstance(place, RestEndpoint):
+        model = model or place.model
+    target = Target(model=model, version=version, label=label, signature=signature)
+    _check(place, target)
+    client = Client(
+        _transport(place, connections, timeout_seconds),
+        target,
+        where=place.name,
+        timeout_seconds=timeout_seconds,
+        retries=retries,
+        signatures=signatures,
+    )
     try:
         yield client
     finally:
         client.close()
 
 
-class RestClient:
-    """TF Serving's REST interface."""
+def _transport(place: Endpoint, connections: int, timeout_seconds: float) -> Transport:
+    # Each is imported when it is asked for: gRPC and the clouds' clients are slow to load.
+    match place:
+        case RestEndpoint():
+            from model_export.prediction.rest import RestTransport  # noqa: PLC0415
 
-    def __init__(self, url: str, timeout_seconds: float) -> None:
-        try:
-            parts = urlsplit(url)
-            port = parts.port
-        except ValueError as error:
-            raise RefusedError(f"Endpoint {url}: {error}.") from error
-        if not parts.hostname:
-            raise RefusedError(f"Endpoint {url}: it names no host; write http://HOST:PORT.")
-        # The address of a model, as a stack's outputs give it, names its server too.
-        self._prefix = parts.path.partition("/v1/models")[0].rstrip("/")
-        self._url = url
-        kind = (
-            http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
-        )
-        self._connection = kind(parts.hostname, port, timeout=timeout_seconds)
+            return RestTransport(place, connections)
+        case GrpcEndpoint():
+            from model_export.prediction.grpc_transport import GrpcTransport  # noqa: PLC0415
 
-    def predict(self, target: Target, instances: Sequence[JsonValue]) -> tuple[JsonValue, ...]:
-        """Post the rows as they are; the server knows their types."""
-        path = f"{self._prefix}/v1/models/{quote(target.model, safe='')}"
-        if target.version is not None:
-            path += f"/versions/{target.version}"
-        if target.label is not None:
-            path += f"/labels/{quote(target.label, safe='')}"
-        body = json.dumps({"signature_name": target.signature, "instances": list(instances)})
-        try:
-            self._connection.request(
-                "POST", f"{path}:predict", body.encode(), {"Content-Type": "application/json"}
-            )
-            response = self._connection.getresponse()
-            status, answer = response.status, response.read()
-        except (OSError, http.client.HTTPException) as error:
-            raise _unreachable(self._url, error) from error
-        try:
-            document = json.loads(answer)
-        except ValueError:
-            document = None
-        predictions = document.get("predictions") if isinstance(document, dict) else None
-        if status == http.HTTPStatus.OK and isinstance(predictions, list):
-            return tuple(predictions)
-        fault = document.get("error") if isinstance(document, dict) else None
-        raise ModelExportError(
-            f"{self._url} answered {status}: {fault or 'this is no answer of a model server'}"
-        )
+            return GrpcTransport(place)
+        case VertexEndpoint():
+            from model_export.prediction.vertex import VertexTransport  # noqa: PLC0415
 
-    def close(self) -> None:
-        """End the connection."""
-        self._connection.close()
+            return VertexTransport(place)
+        case SageMakerEndpoint():
+            from model_export.prediction.sagemaker import SageMakerTransport  # noqa: PLC0415
+
+            return SageMakerTransport(place, connections, timeout_seconds)
 
 
-class GrpcClient:
-    """TF Serving's PredictionService; types come from the model's own metadata."""
-
-    def __init__(self, address: str, timeout_seconds: float) -> None:
-        self._address = address
-        self._timeout_seconds = timeout_seconds
-        self._channel = grpc.insecure_channel(address, options=_NO_MESSAGE_LIMIT)
-        self._metadata = self._method("GetModelMetadata", "MetadataRequest", "MetadataResponse")
-        self._predict = self._method("Predict", "PredictRequest", "PredictResponse")
-
-    def predict(self, target: Target, instances: Sequence[JsonValue]) -> tuple[JsonValue, ...]:
-        """Ask for the signature, send columns of its types, give rows back."""
-        asked = wire.message("MetadataRequest")(
-            model_spec=_model_spec(target), fields=["signature_def"]
-        )
-        document = self._call(self._metadata, asked).metadata["signature_def"].value
-        signatures = read_signatures(
-            wire.message("SignatureDefMap").FromString(document).signatures
-        )
-        if target.signature not in signatures:
+def _check(place: Endpoint, target: Target) -> None:
+    """Refuse what the service has no words for."""
+    if target.version is not None and target.label is not None:
+        raise RefusedError("Give a version or a label, not both.")
+    if isinstance(place, RestEndpoint | GrpcEndpoint) and not target.model:
+        raise RefusedError(f"Endpoint {place.name}: say which model.")
+    chosen = {"a model": target.model, "a version": target.version, "a label": target.label}
+    if isinstance(place, SageMakerEndpoint):
+        chosen = {"a label": target.label}
+    for what, value in chosen.items():
+        if value is not None and isinstance(place, VertexEndpoint | SageMakerEndpoint):
             raise RefusedError(
-                f"Model '{target.model}' has no signature '{target.signature}' "
-                f"(it has: {', '.join(signatures)})."
+                f"{place.name}: {what} cannot be asked for there; the endpoint itself says what "
+                "serves."
             )
-        inputs = signatures[target.signature].inputs
-        request = wire.message("PredictRequest")(model_spec=_model_spec(target))
-        for name, values in columns(instances, inputs).items():
-            request.inputs[name].CopyFrom(to_tensor(to_array(name, values, inputs[name])))
-        response = self._call(self._predict, request)
-        outputs = {name: from_tensor(tensor) for name, tensor in response.outputs.items()}
-        return rows(outputs, len(instances))
-
-    def close(self) -> None:
-        """End the connection."""
-        self._channel.close()
-
-    def _method(self, name: str, request: str, response: str) -> Callable[..., Any]:
-        stub: Callable[..., Any] = self._channel.unary_unary(
-            f"{_SERVICE}/{name}",
-            request_serializer=wire.message(request).SerializeToString,
-            response_deserializer=wire.message(response).FromString,
-        )
-        return stub
-
-    def _call(self, method: Callable[..., Any], request: Any) -> Any:
-        try:
-            return method(request, timeout=self._timeout_seconds)
-        except grpc.RpcError as error:
-            if error.code() == grpc.StatusCode.UNAVAILABLE:
-                raise _unreachable(self._address, error.details()) from error
-            raise ModelExportError(
-                f"{self._address} answered {error.code().name}: {error.details()}"
-            ) from error
-
-
-def _model_spec(target: Target) -> Any:
-    spec = wire.message("ModelSpec")(name=target.model, signature_name=target.signature)
-    if target.version is not None:
-        spec.version.value = target.version
-    if target.label is not None:
-        spec.version_label = target.label
-    return spec
-
-
-def _unreachable(endpoint: str, reason: object) -> ModelExportError:
-    return ModelExportError(f"No answer from {endpoint}: {reason}. Is the server up?")

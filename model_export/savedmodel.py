@@ -16,7 +16,7 @@ from model_export.manifest import Signature, TensorSpec
 
 SERVE_TAG: Final = "serve"
 # TensorFlow keeps the graph's initialisers among the signatures; no client can call them.
-_INTERNAL_SIGNATURE: Final = "__saved_model_"
+INTERNAL_SIGNATURE: Final = "__saved_model_"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,7 +67,7 @@ def read_signatures(signature_defs: Mapping[str, Any]) -> dict[str, Signature]:
             outputs={key: _tensor_spec(info) for key, info in sorted(definition.outputs.items())},
         )
         for name, definition in sorted(signature_defs.items())
-        if not name.startswith(_INTERNAL_SIGNATURE)
+        if not name.startswith(INTERNAL_SIGNATURE)
     }
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from pydantic import JsonValue
 
 from model_export import wire
@@ -33,6 +33,15 @@ _NUMBERS: Final = {name: number for number, name in wire.DTYPES.items()}
 # Which kinds of JSON values (numpy's letters) stand for a dtype's kind: 1 may be meant as 1.0,
 # but 1.5 is no integer and "1" is no number.
 _ACCEPTED_KINDS: Final = {"f": "fiu", "i": "iu", "u": "iu", "b": "b"}
+_DOUBLE_BYTES: Final = 8
+
+
+class InstanceError(RefusedError):
+    """One of the rows does not fit the signature, whatever the others are."""
+
+    def __init__(self, index: int, reason: str) -> None:
+        super().__init__(f"Instance {index} {reason}")
+        self.reason = f"The instance {reason}"
 
 
 def columns(
@@ -48,14 +57,16 @@ def columns(
         elif len(inputs) == 1:
             row = {next(iter(inputs)): instance}
         else:
-            raise RefusedError(
-                f"Instance {index}: the signature has several inputs, so give an object with "
-                f"{', '.join(inputs)}."
+            raise InstanceError(
+                index,
+                "is a bare value, but the signature has several inputs: give an object with "
+                f"{', '.join(inputs)}.",
             )
         if row.keys() != inputs.keys():
-            raise RefusedError(
-                f"Instance {index} has {', '.join(sorted(row)) or 'nothing'}; the signature takes "
-                f"{', '.join(sorted(inputs))}."
+            raise InstanceError(
+                index,
+                f"has {', '.join(sorted(row)) or 'nothing'}; the signature takes "
+                f"{', '.join(sorted(inputs))}.",
             )
         rows.append(row)
     return {name: [row[name] for row in rows] for name in inputs}
@@ -74,17 +85,38 @@ def to_array(name: str, values: Sequence[JsonValue], spec: TensorSpec) -> NDArra
         ) from error
 
 
+def as_dtype(name: str, values: ArrayLike, spec: TensorSpec) -> NDArray[Any]:
+    """Give an array of the input's dtype; nothing is lost but a float's last digits."""
+    array = np.asarray(values)
+    if array.dtype.name == spec.dtype:
+        return array
+    if spec.dtype == "string" or array.dtype == object:
+        return to_array(name, array.tolist(), spec)
+    kind = np.dtype(spec.dtype).kind if spec.dtype in _VALUE_FIELDS else ""
+    if array.dtype.kind in _ACCEPTED_KINDS.get(kind, ""):
+        cast = array.astype(spec.dtype)
+        if kind == "f" or np.array_equal(cast, array):
+            return cast
+    raise RefusedError(f"Input '{name}' is {array.dtype}; the signature takes {spec.dtype}.")
+
+
 def to_tensor(array: NDArray[Any]) -> Any:
     """Make the message for one input."""
+    tensor = wire.message("Tensor")()
+    fill_tensor(tensor, array)
+    return tensor
+
+
+def fill_tensor(tensor: Any, array: NDArray[Any]) -> None:
+    """Write one input into its message."""
     dtype = "string" if array.dtype == object else array.dtype.name
-    tensor = wire.message("Tensor")(dtype=_NUMBERS[dtype])
+    tensor.dtype = _NUMBERS[dtype]
     for size in array.shape:
         tensor.shape.dims.add(size=size)
     if dtype == "string":
         tensor.string.extend(array.ravel().tolist())
     else:
         tensor.content = array.tobytes()
-    return tensor
 
 
 def from_tensor(tensor: Any) -> NDArray[Any]:
@@ -110,7 +142,7 @@ def rows(outputs: Mapping[str, NDArray[Any]], count: int) -> tuple[JsonValue, ..
                 f"Output '{name}' has the shape {list(array.shape)} for {count} instances: it has "
                 "no batch dimension, so it cannot be given back in rows."
             )
-    listed = {name: _json(name, array.tolist()) for name, array in sorted(outputs.items())}
+    listed = {name: _json(name, _plain(array)) for name, array in sorted(outputs.items())}
     if len(listed) == 1:
         return tuple(next(iter(listed.values())))
     return tuple({name: column[index] for name, column in listed.items()} for index in range(count))
@@ -120,17 +152,27 @@ def _numeric(values: Sequence[JsonValue], dtype: np.dtype[Any]) -> NDArray[Any]:
     given = np.array(values)
     if given.size and given.dtype.kind not in _ACCEPTED_KINDS.get(dtype.kind, ""):
         raise ValueError(f"{given.flat[0]!r} is no {dtype}")
-    return np.array(values, dtype=dtype)
+    # An integer that is too large is refused on reading, but would be cut by a conversion.
+    return given.astype(dtype) if dtype.kind == "f" else np.array(values, dtype=dtype)
 
 
 def _to_bytes(value: Any) -> Any:
     if isinstance(value, list):
         return [_to_bytes(element) for element in value]
+    if isinstance(value, bytes):
+        return value
     if isinstance(value, str):
         return value.encode()
     if isinstance(value, dict) and value.keys() == {"b64"} and isinstance(value["b64"], str):
         return base64.b64decode(value["b64"], validate=True)
     raise ValueError(f"{value!r} is no string")
+
+
+def _plain(array: NDArray[Any]) -> Any:
+    """Give Python's values; of a short float the shortest that reads as the same, 0.1 as 0.1."""
+    if array.dtype.kind == "f" and array.itemsize < _DOUBLE_BYTES:
+        array = array.astype(str).astype(float)
+    return array.tolist()
 
 
 def _json(name: str, value: Any) -> Any:

@@ -105,7 +105,7 @@ def test_show_tells_a_person_what_the_version_is(model: Path, root: Path) -> Non
         (["show", "--model", "h", "--version", "3", "--store", "ROOT"], "has no version 3"),
         (["predict", "--model", "h", "--endpoint", "nowhere"], "http://HOST:PORT"),
         (["predict", "--model", "h", "--endpoint", "http://h:x"], "Port could not"),
-        (["predict", "--model", "h", "--endpoint", "h:1", "--json-instances", "[1"], "not JSON"),
+        (["predict", "[1", "--model", "h", "--endpoint", "h:1"], "not JSON"),
         (
             ["predict", "--model", "h", "--endpoint", "h:1", "--version", "1", "--label", "l"],
             "not both",
@@ -125,7 +125,7 @@ def test_a_mistake_in_the_request_exits_with_2_and_says_what_to_write(
 def test_a_failure_of_the_operation_exits_with_1() -> None:
     # Port 1 of this machine: nobody listens there.
     for endpoint in ("http://127.0.0.1:1", "127.0.0.1:1"):
-        result = _run("predict", "--model", "h", "--endpoint", endpoint, "--json-instances", "[1]")
+        result = _run("predict", "[1]", "--model", "h", "--endpoint", endpoint)
         assert result.exit_code == 1
         assert result.stderr.startswith(f"model-export: No answer from {endpoint}: ")
         assert result.stderr.count("\n") == 1

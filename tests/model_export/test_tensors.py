@@ -12,7 +12,7 @@ from pydantic import JsonValue
 from model_export import wire
 from model_export.errors import ModelExportError, RefusedError
 from model_export.manifest import TensorSpec
-from model_export.tensors import columns, from_tensor, rows, to_array, to_tensor
+from model_export.tensors import as_dtype, columns, from_tensor, rows, to_array, to_tensor
 
 _DTYPES = ["float16", "float32", "float64", "int8", "int16", "int32", "int64"]
 _DTYPES += ["uint8", "uint16", "uint32", "uint64", "bool"]
@@ -65,7 +65,7 @@ def test_rows_become_columns_by_name_or_bare_where_there_is_one_input() -> None:
     ("instances", "said"),
     [
         ([], "no instances"),
-        ([1, 2], "Instance 0: the signature has several inputs"),
+        ([1, 2], "Instance 0 is a bare value, but the signature has several inputs"),
         ([{"a": 1, "b": 2}, {"a": 1}], "Instance 1 has a; the signature takes a, b"),
         ([{"a": 1, "b": 2, "c": 3}], "Instance 0 has a, b, c; the signature takes a, b"),
     ],
@@ -110,6 +110,38 @@ def test_outputs_become_rows_bare_where_there_is_one() -> None:
         {"y": 1, "s": "a", "s_bytes": {"b64": "YQ=="}},
         {"y": 2, "s": "\ufffd", "s_bytes": {"b64": "/w=="}},
     )
+
+
+def test_a_short_float_is_written_as_short_as_it_reads_back_the_same() -> None:
+    numbers = [[0.1, 1e-30], [float("inf"), 16777216.0]]
+    assert rows({"y": np.array(numbers, np.float32)}, 2) == tuple(numbers)
+    assert rows({"y": np.array([0.1], np.float16)}, 1) == (0.1,)
+    assert rows({"y": np.array([0.1 + 0.2])}, 1) == (0.1 + 0.2,)
+
+
+@pytest.mark.parametrize(
+    ("values", "dtype"),
+    [([1, 2], "float32"), ([1.5], "float16"), ([1, 255], "uint8"), ([True], "bool")],
+)
+def test_an_array_is_given_the_dtype_of_the_input(values: list[Any], dtype: str) -> None:
+    given = as_dtype("x", np.array(values), TensorSpec(dtype=dtype, shape=(None,)))
+    assert given.dtype == dtype
+    assert given.tolist() == values
+
+
+def test_an_array_of_texts_becomes_bytes() -> None:
+    spec = TensorSpec(dtype="string", shape=(None,))
+    assert as_dtype("x", ["é", "a"], spec).tolist() == ["é".encode(), b"a"]
+    assert as_dtype("x", np.array([b"a", b"bc"]), spec).tolist() == [b"a", b"bc"]
+
+
+@pytest.mark.parametrize(
+    ("values", "dtype"),
+    [([1.5], "int32"), ([256], "uint8"), ([-1], "uint8"), ([1], "bool"), (["1"], "float32")],
+)
+def test_an_array_that_would_lose_something_is_refused(values: list[Any], dtype: str) -> None:
+    with pytest.raises(RefusedError, match=f"^Input 'x' is .*; the signature takes {dtype}"):
+        as_dtype("x", np.array(values), TensorSpec(dtype=dtype, shape=(None,)))
 
 
 @pytest.mark.parametrize("output", [np.array(1.0), np.array([1.0])])

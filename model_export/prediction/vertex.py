@@ -1,0 +1,115 @@
+"""An endpoint of Vertex AI, by Google's own client.
+
+Sends the server's own document with RawPredict: `Predict` would turn every number into a double
+and has no place for a signature. Credentials are the client's default chain and nothing else.
+"""
+
+import warnings
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Final
+
+from numpy.typing import NDArray
+
+from model_export.errors import RefusedError
+from model_export.manifest import Signature
+from model_export.prediction.call import (
+    CallError,
+    Columns,
+    Failure,
+    Rows,
+    Target,
+    too_late,
+    unreachable,
+)
+from model_export.prediction.endpoint import VertexEndpoint
+from model_export.prediction.instances import instance_count
+from model_export.prediction.json_codec import read_outputs, request_body
+
+if TYPE_CHECKING:
+    from google.cloud.aiplatform_v1 import PredictionServiceClient
+
+# By the names of google.api_core.exceptions.
+_FAILURES: Final[Mapping[str, Failure]] = {
+    "INVALID_ARGUMENT": "instances",
+    "OUT_OF_RANGE": "instances",
+    "FAILED_PRECONDITION": "instances",
+    "INTERNAL": "instances",
+    "UNKNOWN": "instances",
+    "RESOURCE_EXHAUSTED": "not executed",
+    "UNAVAILABLE": "unknown",
+}
+
+
+class VertexTransport:
+    """One gRPC channel to the region, or to a dedicated endpoint's own host."""
+
+    def __init__(
+        self, endpoint: VertexEndpoint, client: "PredictionServiceClient | None" = None
+    ) -> None:
+        self._where = endpoint.name
+        self._name = (
+            f"projects/{endpoint.project}/locations/{endpoint.region}/endpoints/{endpoint.endpoint}"
+        )
+        self._client = client or _client(endpoint)
+
+    def signatures(self, _target: Target, _timeout_seconds: float) -> None:
+        """Give none: Vertex passes no metadata on."""
+
+    def predict(
+        self,
+        target: Target,
+        inputs: Rows | Columns,
+        signature: Signature | None,
+        timeout_seconds: float,
+    ) -> dict[str, NDArray[Any]]:
+        """Hand the document through to the container; the endpoint's traffic split says which."""
+        from google.api import (  # type: ignore[import-untyped] # noqa: PLC0415 comes with the client
+            httpbody_pb2,
+        )
+        from google.api_core import exceptions as api  # noqa: PLC0415
+
+        body = httpbody_pb2.HttpBody(
+            data=request_body(target, inputs), content_type="application/json"
+        )
+        try:
+            answer = self._client.raw_predict(
+                request={"endpoint": self._name, "http_body": body},
+                timeout=timeout_seconds,
+                retry=None,
+            )
+        except api.DeadlineExceeded as error:
+            raise too_late(self._where, timeout_seconds) from error
+        except api.GoogleAPICallError as error:
+            code = error.grpc_status_code.name if error.grpc_status_code else str(error.code)
+            raise CallError(
+                f"{self._where} answered {code}: {error.message}", _FAILURES.get(code, "final")
+            ) from error
+        except api.RetryError as error:
+            raise unreachable(self._where, error, "unknown") from error
+        return read_outputs(self._where, answer.data, signature, instance_count(inputs))
+
+    def close(self) -> None:
+        """End the connection."""
+        self._client.transport.close()  # type: ignore[no-untyped-call] # it says nothing of its types
+
+
+def _client(endpoint: VertexEndpoint) -> "PredictionServiceClient":
+    try:
+        with warnings.catch_warnings():
+            # It announces the end of each Python version to whoever runs a program.
+            warnings.simplefilter("ignore", FutureWarning)
+            from google.auth.exceptions import DefaultCredentialsError  # noqa: PLC0415 slow
+            from google.cloud.aiplatform_v1 import PredictionServiceClient  # noqa: PLC0415 slow
+    except ImportError as error:
+        raise RefusedError(
+            f"Endpoint {endpoint.name}: google-cloud-aiplatform is not installed; "
+            "pip install 'servestack[vertex]'."
+        ) from error
+    host = endpoint.host or f"{endpoint.region}-aiplatform.googleapis.com"
+    try:
+        return PredictionServiceClient(client_options={"api_endpoint": host})
+    except DefaultCredentialsError as error:
+        raise RefusedError(
+            f"{endpoint.name}: no Google credentials were found. Run `gcloud auth "
+            "application-default login`, or run where a service account is attached."
+        ) from error
