@@ -134,7 +134,8 @@ def _keras_version(files: ModelFiles) -> str | None:
 
 
 def _whole(files: ModelFiles, path: str) -> bytes:
-    return files.read(path, 0, files.sizes[path])
+    # A store cannot be asked for nothing.
+    return files.read(path, 0, files.sizes[path]) if files.sizes[path] else b""
 
 
 def _at(files: ModelFiles, path: str) -> str:

@@ -247,3 +247,32 @@ def _told_operations(answer: str, tags: tuple[str, ...]) -> set[str]:
     told = re.search(rf"tag set \['{listed}'\] contains the following ops: (.*)\n", answer)
     assert told
     return set(re.findall(r"'([^']+)'", told[1]))
+
+
+@pytest.mark.slow
+def test_the_estimate_of_memory_is_what_loading_takes(tf: Any, tmp_path: Path) -> None:
+    module = tf.Module()
+    module.table = tf.Variable(tf.random.uniform([30_000_000]))
+    module.serve = tf.function(
+        lambda x: {"y": tf.gather(module.table, x)},
+        input_signature=[tf.TensorSpec([None], tf.int32, name="x")],
+    )
+    tf.saved_model.save(module, str(tmp_path / "m"), signatures=module.serve)
+    program = (
+        "import sys; from pathlib import Path; import tensorflow as tf\n"
+        "from model_export.runnable import SavedModel\n"
+        "def resident():\n"
+        "    return 4096 * int(Path('/proc/self/statm').read_text().split()[1])\n"
+        "tf.compat.v1.Session(graph=tf.Graph()); before = resident()\n"
+        "model = SavedModel(Path(sys.argv[1])); print(resident() - before)"
+    )
+    answer = subprocess.run(
+        [sys.executable, "-c", program, str(tmp_path / "m")],
+        check=True,
+        capture_output=True,
+        text=True,
+        env={**os.environ, "CUDA_VISIBLE_DEVICES": "-1"},
+    )
+    taken = int(answer.stdout)
+    found = inspect_model(local_files(tmp_path / "m"))
+    assert 0.8 * taken < found.memory_bytes < 1.25 * taken
