@@ -19,6 +19,8 @@ RESULTS: Final = BENCHMARKS / "results"
 # Built once, git-ignored.
 CACHE: Final = BENCHMARKS / ".servestack"
 
+_GIVEN: Final[set[int]] = set()
+
 
 def describe(command: list[str], packages: tuple[str, ...] = ()) -> dict[str, Any]:
     """Describe this run: when, by which command, on what, with which versions."""
@@ -36,13 +38,18 @@ def describe(command: list[str], packages: tuple[str, ...] = ()) -> dict[str, An
 
 
 def free_ports(count: int) -> list[int]:
-    """Find ports that nobody listens on."""
-    listeners = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    try:
-        return [listener.getsockname()[1] for listener in listeners]
-    finally:
-        for listener in listeners:
-            listener.close()
+    """Find ports that nobody listens on, never the same twice: servers start side by side."""
+    listeners: list[socket.socket] = []
+    ports: list[int] = []
+    while len(ports) < count:
+        listeners.append(socket.create_server(("127.0.0.1", 0)))
+        port = listeners[-1].getsockname()[1]
+        if port not in _GIVEN:
+            _GIVEN.add(port)
+            ports.append(port)
+    for listener in listeners:
+        listener.close()
+    return ports
 
 
 def note(text: str) -> None:

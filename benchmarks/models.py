@@ -27,6 +27,8 @@ class Model:
     name: str
     about: str
     base_path: Path
+    # How long any server's batch waits for more requests: about as long as a run of it takes.
+    batch_seconds: float
     # A batch of one image for each of the requests that clients take turns with.
     requests: tuple[Images, ...]
 
@@ -74,6 +76,7 @@ def make_dense(directory: Path) -> Model:
         name="dense",
         about="28x28 float32, dense 784-128-10, every pixel a number of four decimals",
         base_path=base_path,
+        batch_seconds=0.002,
         requests=tuple(
             np.round(random.random((1, 28, 28)), 4).astype(np.float32)
             for _ in range(_DISTINCT_REQUESTS)
@@ -99,6 +102,7 @@ def train_digits(directory: Path) -> Model:
         name="digits",
         about="the sample digits: 28x28 uint8, dense 784-2048-2048-10, a fifth of the pixels inked",
         base_path=base_path,
+        batch_seconds=0.005,
         requests=tuple(np.where(ink, grey, 0).astype(np.uint8)),
     )
 

@@ -8,7 +8,6 @@ import time
 import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final
 
 import grpc
@@ -18,7 +17,8 @@ from load import Door
 from models import Images
 from servers import Setup
 
-_START_SECONDS: Final = 90
+_START_SECONDS: Final = 180
+_LOG_NAME: Final = "log.txt"
 _STOP_SECONDS: Final = 15
 
 
@@ -50,10 +50,9 @@ class Server:
 
 
 @contextlib.contextmanager
-def running(setup: Setup, expected: Images) -> Iterator[Server]:
-    """Start a server, wait until each door gives the expected answer, stop it at the end."""
-    log = setup.directory / "log.txt"
-    with log.open("wb") as output:
+def started(setup: Setup) -> Iterator[Server]:
+    """Start a server, and stop it at the end."""
+    with (setup.directory / _LOG_NAME).open("wb") as output:
         process = subprocess.Popen(
             setup.command,
             cwd=setup.directory,
@@ -64,17 +63,20 @@ def running(setup: Setup, expected: Images) -> Iterator[Server]:
         )
     server = Server(setup=setup, process=psutil.Process(process.pid))
     try:
-        for protocol, door in setup.doors.items():
-            answer = _first_answer(door, process, log)
-            np.testing.assert_allclose(
-                setup.readers[protocol](answer),
-                np.ravel(expected),
-                atol=1e-4,
-                err_msg=f"{setup.server} over {protocol}",
-            )
         yield server
     finally:
         _stop(server, process)
+
+
+def wait_until_right(server: Server, expected: Images) -> None:
+    """Wait until each door gives the expected answer."""
+    for protocol, door in server.setup.doors.items():
+        np.testing.assert_allclose(
+            server.setup.readers[protocol](_first_answer(server, door)),
+            np.ravel(expected),
+            atol=1e-4,
+            err_msg=f"{server.setup.server} over {protocol}",
+        )
 
 
 def ask(door: Door, body: bytes, timeout_seconds: float = 30) -> bytes:
@@ -92,16 +94,19 @@ def ask(door: Door, body: bytes, timeout_seconds: float = 30) -> bytes:
         return bytes(response.read())
 
 
-def _first_answer(door: Door, process: subprocess.Popen[bytes], log: Path) -> bytes:
+def _first_answer(server: Server, door: Door) -> bytes:
     body = (door.bodies / "000").read_bytes()
     deadline = time.monotonic() + _START_SECONDS
     while True:
         try:
             return ask(door, body)
         except (OSError, grpc.RpcError) as error:
-            if process.poll() is not None or time.monotonic() > deadline:
-                tail = log.read_text(errors="replace")[-2000:]
-                raise SystemExit(f"{process.args} does not answer: {error}\n{tail}") from error
+            dead = server.process.status() == psutil.STATUS_ZOMBIE
+            if dead or time.monotonic() > deadline:
+                log = (server.setup.directory / _LOG_NAME).read_text(errors="replace")
+                raise SystemExit(
+                    f"{server.setup.server} does not answer: {error}\n{log[-2000:]}"
+                ) from error
             time.sleep(0.2)
 
 

@@ -28,7 +28,6 @@ PACKAGES: Final = ("bentoml", "litserve", "mlserver", "tensorflow")
 
 _CORES: Final = len(os.sched_getaffinity(0))
 _MAX_BATCH_SIZE: Final = 64
-_BATCH_SECONDS: Final = 0.002
 _PEERS: Final = BENCHMARKS / "peers"
 _BIN: Final = Path(sys.executable).parent
 
@@ -59,9 +58,10 @@ def local_model_server(model: Model, directory: Path, *, batching: bool) -> Setu
         parameters = directory / "batching.txt"
         parameters.write_text(
             f"max_batch_size {{ value: {_MAX_BATCH_SIZE} }}\n"
-            f"batch_timeout_micros {{ value: {round(_BATCH_SECONDS * 1e6)} }}\n"
+            f"batch_timeout_micros {{ value: {round(model.batch_seconds * 1e6)} }}\n"
             "max_enqueued_batches { value: 100 }\n"
-            f"num_batch_threads {{ value: {_CORES} }}\n"
+            # TensorFlow spreads one run over all cores.
+            "num_batch_threads { value: 1 }\n"
         )
         command += ["--enable_batching", f"--batching_parameters_file={parameters}"]
 
@@ -175,7 +175,7 @@ def mlserver(model: Model, directory: Path, *, batching: bool) -> Setup:
         "implementation": "mlserver_runtime.Classifier",
     }
     if batching:
-        model_settings |= {"max_batch_size": _MAX_BATCH_SIZE, "max_batch_time": _BATCH_SECONDS}
+        model_settings |= {"max_batch_size": _MAX_BATCH_SIZE, "max_batch_time": model.batch_seconds}
     (directory / "model-settings.json").write_text(json.dumps(model_settings))
     datatype = {"float32": "FP32", "uint8": "UINT8"}[model.dtype]
 
@@ -240,7 +240,7 @@ def _peer_environment(model: Model, *, workers: int, batching: bool) -> dict[str
         "BENCHMARK_DTYPE": model.dtype,
         "BENCHMARK_WORKERS": str(workers),
         "BENCHMARK_MAX_BATCH_SIZE": str(_MAX_BATCH_SIZE if batching else 0),
-        "BENCHMARK_BATCH_SECONDS": str(_BATCH_SECONDS),
+        "BENCHMARK_BATCH_SECONDS": str(model.batch_seconds),
     }
 
 

@@ -31,7 +31,7 @@ from figures import (
 from load import Point, Protocol, measure
 from machine import RESULTS, describe, note
 from models import INPUT_NAME, OUTPUT_NAME, Model, make_dense, train_digits
-from running import Server, running
+from running import Server, started, wait_until_right
 from servers import OURS, PACKAGES, SETUPS
 
 CLIENTS: Final = (1, 8, 64)
@@ -91,30 +91,32 @@ def measure_model(
     bare = BareCall(model)
     rounds: defaultdict[Subject, list[Point]] = defaultdict(list)
     with ExitStack() as stack:
-        plan: list[tuple[Subject, Server]] = []
-        for batching, counts in clients.items():
+        note(f"starting {', '.join(arguments.servers)} for {model.name}")
+        servers: list[Server] = []
+        for batching in clients:
             for name in arguments.servers:
-                note(f"starting {name} for {model.name}, batching {'on' if batching else 'off'}")
                 place = directory / f"{model.name}-{name}-{'batching' if batching else 'plain'}"
                 place.mkdir()
-                server = stack.enter_context(
-                    running(SETUPS[name](model, place, batching=batching), bare.expected)
-                )
-                server.pause()
-                plan += [
-                    (
-                        Subject(
-                            model=model.name,
-                            server=name,
-                            batching=batching,
-                            protocol=protocol,
-                            clients=count,
-                        ),
-                        server,
-                    )
-                    for protocol in server.setup.doors
-                    for count in counts
-                ]
+                setup = SETUPS[name](model, place, batching=batching)
+                servers.append(stack.enter_context(started(setup)))
+        for server in servers:
+            wait_until_right(server, bare.expected)
+            server.pause()
+        plan = [
+            (
+                Subject(
+                    model=model.name,
+                    server=server.setup.server,
+                    batching=server.setup.batching,
+                    protocol=protocol,
+                    clients=count,
+                ),
+                server,
+            )
+            for server in servers
+            for protocol in server.setup.doors
+            for count in clients[server.setup.batching]
+        ]
         for number in range(arguments.rounds):
             note(f"{model.name}: round {number + 1} of {arguments.rounds}")
             rounds[bare.subject].append(bare.measure(arguments.seconds))
@@ -206,7 +208,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="./benchmarks/run serving", description=__doc__)
     parser.add_argument("--rounds", type=int, default=3, help="default: %(default)s")
     parser.add_argument(
-        "--seconds", type=float, default=2.0, help="counted time of each point (%(default)s)"
+        "--seconds", type=float, default=1.5, help="counted time of each point (%(default)s)"
     )
     parser.add_argument(
         "--servers",
