@@ -5,9 +5,11 @@ before it begins, so that whoever waits knows what the process was doing when it
 `validation` is who waits.
 """
 
+import ctypes
 import json
 import os
 import resource
+import signal
 import sys
 import time
 from collections.abc import Mapping
@@ -27,6 +29,8 @@ if TYPE_CHECKING:
     from model_export.runnable import Original, SavedModel
 
 STARTING: Final = "starting TensorFlow"
+# Of prctl(2).
+_SET_PARENT_DEATH_SIGNAL: Final = 1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -258,10 +262,21 @@ def _replay(model: "SavedModel", warmup: Path, report: Report) -> None:
         )
 
 
+def _die_with_parent(parent: int) -> None:
+    """End when the waiting process ends, even one that was killed; where Linux can do it."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_SET_PARENT_DEATH_SIGNAL, signal.SIGKILL)
+    # It may have ended before that was set.
+    if os.getppid() != parent:
+        sys.exit(1)
+
+
 def main() -> None:
-    """Run the job that stands on stdin."""
+    """Run the job that stands on stdin; the arguments are a descriptor and the parent's number."""
+    descriptor, parent = map(int, sys.argv[1:])
+    _die_with_parent(parent)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    report = Report(int(sys.argv[1]))
+    report = Report(descriptor)
     job = JOB.validate_json(sys.stdin.buffer.read())
     report.step(STARTING)
     import tensorflow as tf  # noqa: PLC0415 the step that it is

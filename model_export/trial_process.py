@@ -71,7 +71,7 @@ def _started(noise: IO[bytes]) -> tuple[Any, int]:
     reading, writing = os.pipe()
     try:
         process = subprocess.Popen(  # noqa: S603 this Python, a module of ours
-            [sys.executable, "-m", "model_export.trial", str(writing)],
+            [sys.executable, "-m", "model_export.trial", str(writing), str(os.getpid())],
             stdin=subprocess.PIPE,
             stdout=noise,
             stderr=noise,

@@ -6,7 +6,9 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -92,21 +94,48 @@ def test_a_model_that_never_answers_is_ended_and_told(endless: Path) -> None:
         os.waitpid(-1, os.WNOHANG)
 
 
-def test_a_process_that_is_killed_is_told_with_the_likely_reason(endless: Path) -> None:
+@contextmanager
+def _validating(model: Path) -> Iterator[tuple[subprocess.Popen[str], Path]]:
+    """Start a validation of its own, and give the place of its trial's process."""
     program = (
         "import sys; from pathlib import Path; from model_export.validation import *;"
         "print(validate(Path(sys.argv[1])).as_json())"
     )
-    ours = subprocess.Popen(
-        [sys.executable, "-c", program, endless], stdout=subprocess.PIPE, text=True
-    )
-    children = Path(f"/proc/{ours.pid}/task/{ours.pid}/children")
-    while not (started := children.read_text().split()):
-        assert ours.poll() is None
-    os.kill(int(started[0]), signal.SIGKILL)
-    told, _ = ours.communicate(timeout=60)
+    with subprocess.Popen(
+        [sys.executable, "-c", program, model], stdout=subprocess.PIPE, text=True
+    ) as ours:
+        children = Path(f"/proc/{ours.pid}/task/{ours.pid}/children")
+        while not (started := children.read_text().split()):
+            assert ours.poll() is None
+        try:
+            yield ours, Path("/proc") / started[0]
+        finally:
+            ours.kill()
+
+
+def test_a_process_that_is_killed_is_told_with_the_likely_reason(endless: Path) -> None:
+    with _validating(endless) as (ours, trial):
+        os.kill(int(trial.name), signal.SIGKILL)
+        told, _ = ours.communicate(timeout=60)
     assert "the process died of SIGKILL" in told
     assert "want of memory" in told
+
+
+@pytest.mark.slow
+def test_nothing_goes_on_when_the_command_itself_is_killed(endless: Path) -> None:
+    with _validating(endless) as (ours, trial):
+        deadline = time.monotonic() + 120
+        # TensorFlow has started its threads.
+        while len(list((trial / "task").iterdir())) < 4:
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        ours.kill()
+        ours.wait()
+        deadline = time.monotonic() + 60
+        # What nobody has waited for yet is a zombie: its command line is gone.
+        while trial.exists() and (trial / "cmdline").read_bytes():
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
 
 
 def test_a_file_that_was_cut_on_its_way_is_found_without_loading_the_model(
