@@ -134,12 +134,12 @@ def test_a_model_without_a_dictionary_is_named_by_its_tensors_and_layers(tmp_pat
     assert record["sample"]["predictions"] == [[2.0, 3.0]]
 
 
-def test_an_input_that_nobody_named_is_refused(tmp_path: Path) -> None:
+def test_of_several_inputs_each_needs_a_name(tmp_path: Path) -> None:
     import keras  # noqa: PLC0415 loaded by now
 
-    given = keras.Input((2,))
+    given = [keras.Input((2,)), keras.Input((2,))]
     with pytest.raises(RefusedError, match=r"given no name.*keras\.Input\(\.\.\., name="):
-        export_model(keras.Model(given, keras.layers.Dense(1)(given)), tmp_path / "m")
+        export_model(keras.Model(given, keras.layers.Add()(given)), tmp_path / "m")
     assert not list(tmp_path.iterdir())
 
 

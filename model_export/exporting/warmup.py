@@ -1,0 +1,72 @@
+"""Rows as a client sends them: what the written model answers, and the server's warm-up."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Final
+
+from pydantic import JsonValue
+
+from model_export import wire
+from model_export.errors import RefusedError
+from model_export.manifest import Sample, Signature
+from model_export.tensors import columns, rows, to_array, to_tensor
+
+WARMUP_PATH: Final = "assets.extra/tf_serving_warmup_requests"
+# TF Serving loads no more of them.
+MAX_WARMUP_RECORDS: Final = 1000
+
+
+def write_warmup(
+    directory: Path,
+    signature_name: str,
+    signature: Signature,
+    instances: Sequence[Mapping[str, JsonValue] | JsonValue],
+) -> Sample:
+    """Let the written model answer the rows, and write each as a warm-up record."""
+    import tensorflow as tf  # noqa: PLC0415 loads TensorFlow, which only an export pays for
+
+    if len(instances) > MAX_WARMUP_RECORDS:
+        raise RefusedError(f"A server warms up on at most {MAX_WARMUP_RECORDS} instances.")
+    plain: list[JsonValue] = [
+        dict(instance) if isinstance(instance, Mapping) else instance for instance in instances
+    ]
+    sample = Sample(
+        signature_name=signature_name,
+        instances=tuple(plain),
+        predictions=_predictions(directory, signature_name, signature, plain),
+    )
+    (directory / WARMUP_PATH).parent.mkdir(exist_ok=True)
+    with tf.io.TFRecordWriter(str(directory / WARMUP_PATH)) as writer:
+        for instance in plain:
+            writer.write(_record(signature_name, signature, instance))
+    return sample
+
+
+def _predictions(
+    directory: Path, signature_name: str, signature: Signature, instances: Sequence[JsonValue]
+) -> tuple[JsonValue, ...]:
+    import tensorflow as tf  # noqa: PLC0415 loads TensorFlow, which only an export pays for
+
+    given = {
+        name: tf.constant(to_array(name, values, signature.inputs[name]))
+        for name, values in columns(instances, signature.inputs).items()
+    }
+    loaded = tf.saved_model.load(str(directory))
+    try:
+        outputs = loaded.signatures[signature_name](**given)
+    except (tf.errors.OpError, ValueError, TypeError) as error:
+        first = (str(error).strip() or repr(error)).splitlines()[0]
+        raise RefusedError(f"The model does not answer the instances: {first}") from error
+    return rows({name: tensor.numpy() for name, tensor in outputs.items()}, len(instances))
+
+
+def _record(signature_name: str, signature: Signature, instance: JsonValue) -> bytes:
+    log = wire.message("PredictionLog")()
+    request = log.predict_log.request
+    # The server fills in its own name for the model.
+    request.model_spec.signature_name = signature_name
+    for name, values in columns([instance], signature.inputs).items():
+        tensor = to_tensor(to_array(name, values, signature.inputs[name]))
+        request.inputs[name].CopyFrom(tensor)
+    document: bytes = log.SerializeToString()
+    return document
