@@ -4,22 +4,20 @@ Owns words and exit codes: 0 done, 1 the operation failed, 2 the request was ref
 """
 
 import json
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import click
 from pydantic import JsonValue
 
+from model_export.cli_export import export_command
 from model_export.cli_inspect import diff_command, inspect_command
+from model_export.cli_keeping import delete_command, gc_command, signer_of, signs, verify_command
 from model_export.cli_optimise import optimise_command
-from model_export.cli_options import version_number
+from model_export.cli_options import JSON, MODEL, STORE, model_name, progress, version_number
 from model_export.cli_predict import predict_command
 from model_export.cli_validate import validate_command
 from model_export.errors import ModelExportError, RefusedError
-from model_export.layout import MODEL_NAME_RULE, is_model_name
 from model_export.manifest import Manifest, dump_manifest
 from model_export.publish import publish
 from model_export.report import described, size, summary, table
@@ -35,12 +33,6 @@ class _Commands(click.Group):
         except ModelExportError as error:
             click.echo(f"model-export: {error}", err=True)
             ctx.exit(2 if isinstance(error, RefusedError) else 1)
-
-
-def _model_name(_ctx: click.Context, _param: click.Parameter, text: str | None) -> str | None:
-    if text is not None and not is_model_name(text):
-        raise click.BadParameter(f"{text!r}: a name is {MODEL_NAME_RULE}.")
-    return text
 
 
 def _pairs(_ctx: click.Context, _param: click.Parameter, texts: tuple[str, ...]) -> dict[str, str]:
@@ -65,16 +57,7 @@ def _numbers(
         raise click.BadParameter(f"{error}; write KEY=NUMBER") from error
 
 
-_STORE = click.option(
-    "--store",
-    "store_url",
-    required=True,
-    metavar="URL",
-    help="gs://BUCKET, s3://BUCKET or a directory.",
-)
-_MODEL = click.option("--model", required=True, metavar="NAME", callback=_model_name)
 _VERSION = click.option("--version", metavar="N", callback=version_number)
-_JSON = click.option("--json", "as_json", is_flag=True, help="Answer in JSON.")
 
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
@@ -82,11 +65,14 @@ def main() -> None:
     """Publish SavedModels as immutable, numbered versions, and ask the servers that serve them.
 
     \b
+    model-export export heart.keras --output build/heart
     model-export inspect build/heart
     model-export validate build/heart
     model-export publish build/heart --model heart --store ./bucket --metric accuracy=0.87
     model-export list --store ./bucket
     model-export show --model heart --version 2 --store ./bucket
+    model-export verify --model heart --version 2 --store ./bucket
+    model-export gc --model heart --store ./bucket --keep 5 --in-use 2 --dry-run
     model-export predict '[…]' --endpoint http://127.0.0.1:8501/v1/models/heart
     """  # noqa: D301 click's mark for lines to leave as they are
 
@@ -95,8 +81,8 @@ def main() -> None:
 @click.argument(
     "directory", metavar="DIR", type=click.Path(exists=True, file_okay=False, path_type=Path)
 )
-@_MODEL
-@_STORE
+@MODEL
+@STORE
 @click.option(
     "--version",
     metavar="N",
@@ -114,8 +100,9 @@ def main() -> None:
     callback=_numbers,
     help="What was measured, as in accuracy=0.87.",
 )
-@_JSON
-def publish_command(
+@signs
+@JSON
+def publish_command(  # noqa: PLR0913 one parameter for each option
     *,
     directory: Path,
     model: str,
@@ -123,6 +110,8 @@ def publish_command(
     version: int | None,
     labels: dict[str, str],
     metrics: dict[str, float],
+    sign: Path | None,
+    sign_keyless: bool,
     as_json: bool,
 ) -> None:
     """Copy the SavedModel in DIR into the store as a new version.
@@ -131,7 +120,8 @@ def publish_command(
     whatever is new is a new version.
     """
     store = open_store(store_url)
-    with _progress() as advance:
+    signer = signer_of(sign, keyless=sign_keyless)
+    with progress() as advance:
         published = publish(
             directory,
             model=model,
@@ -139,6 +129,7 @@ def publish_command(
             version=version,
             labels=labels,
             metrics=metrics,
+            signer=signer,
             advance=advance,
         )
     manifest = published.manifest
@@ -152,9 +143,9 @@ def publish_command(
 
 
 @main.command("list")
-@click.option("--model", metavar="NAME", callback=_model_name, help="Only this model.")
-@_STORE
-@_JSON
+@click.option("--model", metavar="NAME", callback=model_name, help="Only this model.")
+@STORE
+@JSON
 def list_command(*, model: str | None, store_url: str, as_json: bool) -> None:
     """List the versions in the store, oldest first."""
     store = open_store(store_url)
@@ -177,15 +168,15 @@ def list_command(*, model: str | None, store_url: str, as_json: bool) -> None:
 
 
 @main.command("show")
-@_MODEL
+@MODEL
 @click.option(
     "--version",
     metavar="N",
     callback=version_number,
     help="Left out: the highest that is published.",
 )
-@_STORE
-@_JSON
+@STORE
+@JSON
 def show_command(*, model: str, version: int | None, store_url: str, as_json: bool) -> None:
     """Tell what one version is: its signatures, files and origin."""
     store = open_store(store_url)
@@ -196,26 +187,12 @@ def show_command(*, model: str, version: int | None, store_url: str, as_json: bo
     click.echo(dump_manifest(manifest) if as_json else described(manifest), nl=not as_json)
 
 
-@contextmanager
-def _progress() -> Iterator[Callable[[int], None]]:
-    """Count bytes on a terminal; elsewhere say nothing before the end."""
-    if not sys.stderr.isatty():
-        yield lambda _: None
-        return
-    from tqdm import tqdm  # noqa: PLC0415 only a terminal pays for it
-
-    with tqdm(unit="B", unit_scale=True, leave=False) as bar:
-
-        def advance(count_bytes: int) -> None:
-            bar.update(count_bytes)
-
-        yield advance
-
-
 def _print_json(document: JsonValue) -> None:
     click.echo(json.dumps(document, indent=2))
 
 
+for _command in (export_command, verify_command, gc_command, delete_command):
+    main.add_command(_command)
 main.add_command(inspect_command)
 main.add_command(diff_command)
 main.add_command(optimise_command)

@@ -1,11 +1,13 @@
 """Options that several commands of `model-export` take."""
 
-from collections.abc import Callable
-from typing import Any
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, Final
 
 import click
 
-from model_export.layout import parse_version
+from model_export.layout import MODEL_NAME_RULE, is_model_name, parse_version
 from model_export.prediction.endpoint import FORMS
 
 
@@ -42,3 +44,37 @@ def asks_a_model(command: Callable[..., Any]) -> Callable[..., Any]:
     ):
         command = option(command)
     return command
+
+
+def model_name(_ctx: click.Context, _param: click.Parameter, text: str | None) -> str | None:
+    """Refuse a name that some target would not take."""
+    if text is not None and not is_model_name(text):
+        raise click.BadParameter(f"{text!r}: a name is {MODEL_NAME_RULE}.")
+    return text
+
+
+STORE: Final = click.option(
+    "--store",
+    "store_url",
+    required=True,
+    metavar="URL",
+    help="gs://BUCKET, s3://BUCKET or a directory.",
+)
+MODEL: Final = click.option("--model", required=True, metavar="NAME", callback=model_name)
+JSON: Final = click.option("--json", "as_json", is_flag=True, help="Answer in JSON.")
+
+
+@contextmanager
+def progress() -> Iterator[Callable[[int], None]]:
+    """Count bytes on a terminal; elsewhere say nothing before the end."""
+    if not sys.stderr.isatty():
+        yield lambda _: None
+        return
+    from tqdm import tqdm  # noqa: PLC0415 only a terminal pays for it
+
+    with tqdm(unit="B", unit_scale=True, leave=False) as bar:
+
+        def advance(count_bytes: int) -> None:
+            bar.update(count_bytes)
+
+        yield advance

@@ -15,6 +15,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
+from model_export.directory_keeping import STAGING_PREFIX, DirectoryKeeping, deleted_versions
 from model_export.draft import Draft
 from model_export.errors import ModelExportError, RefusedError
 from model_export.layout import (
@@ -28,8 +29,6 @@ from model_export.layout import (
 from model_export.manifest import FileEntry, Manifest, dump_manifest, parse_manifest
 from model_export.source import HashedReading, SourceFile
 
-# Hidden, and no number: neither TF Serving nor our own listing takes it for a version.
-STAGING_PREFIX: Final = ".publishing-"
 # What rename says where something stands in the way.
 _TAKEN: Final = {errno.EEXIST, errno.ENOTEMPTY, errno.ENOTDIR, errno.EISDIR}
 _FULL: Final = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
@@ -90,11 +89,15 @@ class DirectoryStore:
             file.seek(start)
             return file.read(count)
 
+    def keeping(self, model: str) -> DirectoryKeeping:
+        """Look after a model's versions."""
+        return DirectoryKeeping(self._root / model)
+
     @contextmanager
     def begin(self, draft: Draft) -> Iterator["DirectoryUpload"]:
         """Start the draft's version: with the number it names, or with the next free one."""
         home, version = self._root / draft.model, draft.version
-        if version is not None and version in _numbers(home):
+        if version is not None and version in {*_numbers(home), *deleted_versions(home)}:
             raise _taken(home, version)
         with _explained(home):
             home.mkdir(exist_ok=True)
@@ -177,7 +180,7 @@ def _versions(home: Path) -> tuple[int, ...]:
 
 
 def _next_number(home: Path) -> int:
-    highest = max(_numbers(home), default=0)
+    highest = max((*_numbers(home), *deleted_versions(home)), default=0)
     if highest >= MAX_VERSION:
         raise RefusedError(
             f"{home} holds version {highest}, and no number is higher; give a free one with "
@@ -191,6 +194,11 @@ def _taken(home: Path, version: int) -> RefusedError:
         return RefusedError(
             f"Version {version} is published already in {home}, and a version never changes; "
             "leave --version out for the next free number."
+        )
+    if version in deleted_versions(home):
+        return RefusedError(
+            f"Version {version} was published in {home} and deleted, and a number is never given "
+            "twice; leave --version out for the next free number."
         )
     return RefusedError(
         f"{home / str(version)} stands in the way: it has no {MANIFEST_NAME}, so it is no "

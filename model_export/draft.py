@@ -17,6 +17,8 @@ class Draft:
     files: tuple[SourceFile, ...]
     labels: Mapping[str, str]
     metrics: Mapping[str, float]
+    # Who signs, and the graph that is signed; empty for a version without a signature.
+    signed: str = ""
 
     @property
     def digest(self) -> str:
@@ -30,5 +32,6 @@ class Draft:
             sorted((file.path, file.size_bytes) for file in self.files),
             dict(self.labels),
             dict(self.metrics),
+            self.signed,
         ]
         return hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()

@@ -9,6 +9,8 @@ from typing import Final
 
 MANIFEST_NAME: Final = "manifest.json"
 SAVED_MODEL_NAME: Final = "saved_model.pb"
+# A signature of all files but itself and the manifest.
+SIGNATURE_NAME: Final = "model.sig"
 # Served instead of the SavedModel beside it where the server is told to prefer it.
 TFLITE_NAME: Final = "model.tflite"
 

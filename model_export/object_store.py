@@ -28,12 +28,14 @@ from model_export.layout import (
     MANIFEST_NAME,
     MAX_VERSION,
     SAVED_MODEL_NAME,
+    SIGNATURE_NAME,
     is_model_name,
     manifest_path,
     parse_version,
     version_path,
 )
 from model_export.manifest import Manifest, parse_manifest
+from model_export.object_keeping import ObjectKeeping, deleted_versions
 from model_export.object_upload import Done, ObjectUpload, content_of, read_content
 from model_export.origin import publisher
 from model_export.transfers import Transfers
@@ -101,6 +103,10 @@ class ObjectStore:
         """Read a piece of one of a version's files."""
         return self._bucket.read(f"{version_path(model, version)}/{path}", start, count)
 
+    def keeping(self, model: str) -> ObjectKeeping:
+        """Look after a model's versions."""
+        return ObjectKeeping(self._bucket, model, partial(_scratch, model))
+
     @contextmanager
     def begin(self, draft: Draft) -> Iterator[ObjectUpload]:
         """Take a number, or one that a dead run of the same draft left unfinished."""
@@ -152,6 +158,11 @@ class ObjectStore:
             path = stored.key.removeprefix(prefix)
             if path == MANIFEST_NAME:
                 continue
+            if path == SIGNATURE_NAME and draft.signed:
+                # Another signature of the same files by the same key has other bytes.
+                signature = content_of(self._bucket.read(stored.key), self._bucket)
+                done[path] = Done(content=signature, stored=stored)
+                continue
             file = files.get(path)
             if file is None or file.size_bytes != stored.size_bytes:
                 return None
@@ -165,7 +176,8 @@ class ObjectStore:
         if draft.version is not None:
             self._take_given(draft.model, draft.version, claim, holdings.get(draft.version))
             return draft.version
-        number = max([*self._numbers(draft.model), *holdings], default=0)
+        deleted = deleted_versions(self._bucket, draft.model)
+        number = max([*self._numbers(draft.model), *holdings, *deleted], default=0)
         while number < MAX_VERSION:
             number += 1
             if self._claims(draft.model, number, 1, claim):
@@ -184,6 +196,11 @@ class ObjectStore:
             raise RefusedError(
                 f"{where} is published already, and a version never changes. Give another "
                 "number, or none for the next free one."
+            )
+        if number in deleted_versions(self._bucket, model):
+            raise RefusedError(
+                f"{where} was published and deleted, and a number is never given twice. Give "
+                "another number, or none for the next free one."
             )
         if holding and not holding.is_abandoned:
             by = f" by {holding.claim.by}" if holding.claim else ""

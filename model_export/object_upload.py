@@ -100,7 +100,7 @@ class ObjectUpload:
         return tuple(
             FileEntry(
                 path=file.path,
-                size_bytes=file.size_bytes,
+                size_bytes=self._contents[file.path].size_bytes,
                 sha256=self._contents[file.path].sha256,
             )
             for file in files

@@ -18,13 +18,15 @@ from model_export.layout import (
     MAX_VERSION,
     MODEL_NAME_RULE,
     SAVED_MODEL_NAME,
+    SIGNATURE_NAME,
     is_model_name,
     version_path,
 )
-from model_export.manifest import Manifest
+from model_export.manifest import FileEntry, Manifest
 from model_export.origin import git_state, publisher
 from model_export.savedmodel import SavedModelSummary, parse_saved_model
-from model_export.source import changed, list_files, require_unchanged, sha256_of
+from model_export.signing import Signer
+from model_export.source import SourceFile, changed, list_files, require_unchanged, sha256_of
 from model_export.store import Store
 
 
@@ -44,32 +46,43 @@ def publish(
     version: int | None = None,
     labels: Mapping[str, str] | None = None,
     metrics: Mapping[str, float] | None = None,
+    signer: Signer | None = None,
     advance: Callable[[int], None] = lambda _: None,
 ) -> Published:
     """Copy a SavedModel into a store as a new version, all of it or nothing.
 
-    Without `version` it gets the next free number. `advance` is told of each piece of bytes read.
+    Without `version` it gets the next free number. A `signer` adds a signature of all files.
+    `advance` is told of each piece of bytes read.
     """
     document, summary = _read_graph(directory)
     record = _read_record(directory, summary)
     labels, metrics = {**record.labels, **(labels or {})}, metrics or {}
     require_names(model, version, labels, metrics)
+    files = list_files(directory)
+    graph_entry = FileEntry(
+        path=SAVED_MODEL_NAME, size_bytes=len(document), sha256=sha256(document).hexdigest()
+    )
     draft = Draft(
         model=model,
         version=version,
-        files=list_files(directory),
+        # A signature that came with the files makes room for the new one.
+        files=tuple(file for file in files if not signer or file.path != SIGNATURE_NAME),
         labels=labels,
         metrics=metrics,
+        signed=f"{signer.name} {graph_entry.sha256}" if signer else "",
     )
     *others, graph = draft.files
     git = git_state()
     with store.begin(draft) as upload:
         entries = upload.send(others, advance)
         # A server that polls takes the graph for "ready": from here on nothing may be wrong.
-        require_unchanged(directory, draft.files)
+        require_unchanged(directory, files)
         # The signatures are those of the graph that was read first. That one is sent.
-        if sha256_of(graph) != sha256(document).hexdigest():
+        if sha256_of(graph) != graph_entry.sha256:
             raise changed(graph.location)
+        if signer:
+            signature = signer.sign(model, [*entries, graph_entry])
+            entries += upload.send([_signature_file(directory, signature)], lambda _: None)
         entries += upload.send([replace(graph, content=document)], advance)
 
         def manifest_of(number: int, parent: int | None) -> Manifest:
@@ -113,6 +126,16 @@ def require_model_name(model: str) -> None:
     """Refuse a name that some target would not accept."""
     if not is_model_name(model):
         raise RefusedError(f"Model name {model!r}: a name is {MODEL_NAME_RULE}.")
+
+
+def _signature_file(directory: Path, document: bytes) -> SourceFile:
+    return SourceFile(
+        path=SIGNATURE_NAME,
+        location=directory / SIGNATURE_NAME,
+        size_bytes=len(document),
+        state=(len(document), 0, 0),
+        content=document,
+    )
 
 
 def _read_graph(directory: Path) -> tuple[bytes, SavedModelSummary]:

@@ -11,6 +11,7 @@ from urllib.parse import unquote, urlsplit
 
 from model_export.draft import Draft
 from model_export.errors import RefusedError
+from model_export.keeping import Keeping
 from model_export.manifest import FileEntry, Manifest
 from model_export.source import SourceFile
 
@@ -56,6 +57,9 @@ class Store(Protocol):
 
     def begin(self, draft: Draft) -> AbstractContextManager[Upload]:
         """Start the draft's version: with the number it names, or with the next free one."""
+
+    def keeping(self, model: str) -> Keeping:
+        """Look after a model's versions."""
 
 
 def open_store(url: str) -> Store:
