@@ -64,7 +64,7 @@ class _Metadata:
 
 
 class Client:
-    """Predictions of one model at one endpoint; may be used by many threads at once."""
+    """Predictions of one `target` at one endpoint, `where`; many threads may use it at once."""
 
     def __init__(
         self,
@@ -77,8 +77,8 @@ class Client:
         signatures: Signatures | None = None,
     ) -> None:
         self._transport = transport
-        self._target = target
-        self._where = where
+        self.target = target
+        self.where = where
         self._timeout_seconds = timeout_seconds
         self._retries = retries or Retries()
         self._given = signatures
@@ -102,7 +102,7 @@ class Client:
     def begin(self, timeout_seconds: float | None = None) -> Deadline:
         """Begin to count a call's time."""
         seconds = self._timeout_seconds if timeout_seconds is None else timeout_seconds
-        return Deadline(where=self._where, timeout_seconds=seconds)
+        return Deadline(where=self.where, timeout_seconds=seconds)
 
     def predict_by(self, deadline: Deadline, instances: Rows | Columns) -> Predictions:
         """Give the model's outputs before a deadline that may have begun earlier."""
@@ -110,7 +110,7 @@ class Client:
         if not count:
             raise RefusedError("There are no instances to predict; give a list of at least one.")
         signature = self._signature(deadline)
-        ask = partial(self._transport.predict, self._target, instances)
+        ask = partial(self._transport.predict, self.target, instances)
         try:
             outputs = self._retries.call(partial(ask, signature), deadline)
         except ModelExportError as error:
@@ -131,9 +131,9 @@ class Client:
         signatures = self._given or self._metadata(deadline).signatures
         if signatures is None:
             return None
-        name = self._target.signature
+        name = self.target.signature
         if name not in signatures:
-            of = f"Model '{self._target.model}'" if self._target.model else self._where
+            of = f"Model '{self.target.model}'" if self.target.model else self.where
             raise RefusedError(
                 f"{of} has no signature '{name}' (it has: {', '.join(signatures) or 'none'})."
             )
@@ -142,16 +142,16 @@ class Client:
     def _newer_signature(self, deadline: Deadline) -> Signature | None:
         """Look again, unless just now: another version may serve that takes something else."""
         known = self._known
-        if known is None or self._target.version or known.age_seconds < _METADATA_LEAST_SECONDS:
+        if known is None or self.target.version or known.age_seconds < _METADATA_LEAST_SECONDS:
             return None
         self._known = None
         return self._signature(deadline)
 
     def _metadata(self, deadline: Deadline) -> _Metadata:
         known = self._known
-        if known and (self._target.version or known.age_seconds < _METADATA_SECONDS):
+        if known and (self.target.version or known.age_seconds < _METADATA_SECONDS):
             return known
-        signatures = self._retries.call(partial(self._transport.signatures, self._target), deadline)
+        signatures = self._retries.call(partial(self._transport.signatures, self.target), deadline)
         self._known = known = _Metadata(signatures=signatures)
         return known
 

@@ -16,7 +16,7 @@ from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 
 # `name = number: type`; `*` repeats, `%` is a map from strings. Numbers as in TensorFlow's
 # saved_model.proto, meta_graph.proto, graph.proto, function.proto, node_def.proto, op_def.proto,
-# versions.proto, tensor.proto, tensor_shape.proto, tensor_bundle.proto and in TF Serving's
+# versions.proto, example.proto, feature.proto, tensor.proto, tensor_shape.proto, tensor_bundle.proto and in TF Serving's
 # model.proto, predict.proto, get_model_metadata.proto, prediction_log.proto.
 _SCHEMA: Final = """
 SavedModel        saved_model_schema_version=1:int64 meta_graphs=2:*MetaGraph
@@ -48,6 +48,13 @@ MetadataRequest   model_spec=1:ModelSpec fields=2:*string
 MetadataResponse  model_spec=1:ModelSpec metadata=2:%Any
 Any               type_url=1:string value=2:bytes
 SignatureDefMap   signatures=1:%SignatureDef
+Example           features=1:Features
+Features          feature=1:%Feature
+Feature           bytes=1:BytesList float=2:FloatList int64=3:Int64List
+BytesList         value=1:*bytes
+FloatList         value=1:*float
+Int64List         value=1:*int64
+
 PredictionLog     predict_log=6:PredictLog
 PredictLog        request=1:PredictRequest
 """

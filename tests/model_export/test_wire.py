@@ -12,6 +12,7 @@ from model_export import wire
 def real() -> dict[str, Any]:
     """Give TensorFlow's own message for each of ours."""
     from google.protobuf import any_pb2, wrappers_pb2  # noqa: PLC0415 beside what follows
+    from tensorflow.core.example import example_pb2, feature_pb2  # noqa: PLC0415 seconds
     from tensorflow.core.framework import (  # noqa: PLC0415 seconds, paid only by these tests
         function_pb2,
         graph_pb2,
@@ -50,6 +51,12 @@ def real() -> dict[str, Any]:
         "Versions": versions_pb2.VersionDef,
         "BundleHeader": tensor_bundle_pb2.BundleHeaderProto,
         "BundleEntry": tensor_bundle_pb2.BundleEntryProto,
+        "Example": example_pb2.Example,
+        "Features": feature_pb2.Features,
+        "Feature": feature_pb2.Feature,
+        "BytesList": feature_pb2.BytesList,
+        "FloatList": feature_pb2.FloatList,
+        "Int64List": feature_pb2.Int64List,
         "Int64Value": wrappers_pb2.Int64Value,
         "ModelSpec": model_pb2.ModelSpec,
         "Tensor": tensor_pb2.TensorProto,

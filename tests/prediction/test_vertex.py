@@ -51,12 +51,14 @@ class _Service(grpc.GenericRpcHandler):
 def connected() -> Iterator[tuple[_Service, VertexTransport]]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)
-        from google.api import httpbody_pb2  # noqa: PLC0415 slow
+        from google.api import (  # type: ignore[import-untyped] # noqa: PLC0415 slow
+            httpbody_pb2,
+        )
         from google.cloud.aiplatform_v1 import (  # noqa: PLC0415
             PredictionServiceClient,
             RawPredictRequest,
         )
-        from google.cloud.aiplatform_v1.services.prediction_service.transports import (  # noqa: PLC0415
+        from google.cloud.aiplatform_v1.services.prediction_service.transports.grpc import (  # noqa: PLC0415
             PredictionServiceGrpcTransport,
         )
     service = _Service(RawPredictRequest, httpbody_pb2.HttpBody)

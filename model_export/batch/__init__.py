@@ -1,0 +1,1 @@
+"""Predictions for a whole file: read, asked for in batches, written in order, resumed."""
