@@ -11,6 +11,7 @@ import click
 from pydantic import JsonValue
 
 from model_export.cli_export import export_command
+from model_export.cli_batch import batch_command
 from model_export.cli_inspect import diff_command, inspect_command
 from model_export.cli_keeping import delete_command, gc_command, signer_of, signs, verify_command
 from model_export.cli_optimise import optimise_command
@@ -74,6 +75,7 @@ def main() -> None:
     model-export verify --model heart --version 2 --store ./bucket
     model-export gc --model heart --store ./bucket --keep 5 --in-use 2 --dry-run
     model-export predict '[…]' --endpoint http://127.0.0.1:8501/v1/models/heart
+    model-export batch --input rows.csv --output out.jsonl --endpoint …
     """  # noqa: D301 click's mark for lines to leave as they are
 
 
@@ -197,6 +199,7 @@ main.add_command(inspect_command)
 main.add_command(diff_command)
 main.add_command(optimise_command)
 main.add_command(predict_command)
+main.add_command(batch_command)
 main.add_command(validate_command)
 
 if __name__ == "__main__":
