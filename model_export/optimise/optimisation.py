@@ -97,17 +97,11 @@ def optimise(  # noqa: PLR0913 one parameter for each choice
         place = Path(stack.enter_context(_beside(output)), output.name)
         tell(f"Converting for '{objective}'")
         facts = _convert(plan, place)
-        tell("Measuring the model as it was")
+        notes = _notes(plan, facts)
         asked = _asked(plan, runs)
-        try:
-            before = in_clean_process("measure", directory=str(plan.source), lite=False, **asked)
-        except ModelExportError as error:
-            raise ModelExportError(
-                f"{directory} itself cannot answer {plan.compared.origin}: {error}"
-            ) from error
+        # First what is new: if it does not run, nobody waits for the rest.
         tell("Measuring what came of it")
         after: dict[str, Any] | None = None
-        notes = _notes(plan, facts)
         try:
             after = in_clean_process(
                 "measure", directory=str(place), lite=objective.is_lite, **asked
@@ -116,6 +110,8 @@ def optimise(  # noqa: PLR0913 one parameter for each choice
             if not keep_unrun:
                 raise ModelExportError(_does_not_run(error, facts)) from error
             notes += (f"kept although it does not run here: {error}",)
+        tell("Measuring the model as it was")
+        before = in_clean_process("measure", directory=str(plan.source), lite=False, **asked)
         result = _result(plan, output, place, facts, before, after)
         if bundle:
             boxed = Path(stack.enter_context(_beside(bundle)), bundle.name)
@@ -204,6 +200,11 @@ def _notes(plan: Plan, facts: Mapping[str, Any]) -> tuple[str, ...]:
             f"{TFLITE_NAME} has the signature {plan.signature_name} alone; a server that prefers "
             f"it no longer answers {', '.join(others)}"
         )
+    if facts["float_operations"]:
+        notes.append(
+            f"{', '.join(facts['float_operations'])} stays in float, as TensorFlow quantises it "
+            "wrongly"
+        )
     rows = plan.representative
     if rows and len(rows.instances) < _ENOUGH_ROWS:
         notes.append(
@@ -226,7 +227,10 @@ def _does_not_run(error: ModelExportError, facts: Mapping[str, Any]) -> str:
             "could. Take them out of the model (Keras' argmax needs BitwiseAnd, tf.math.argmax "
             "does not), or keep the result for an app that links the Flex delegate: --keep-unrun."
         )
-    return f"The result does not run, so it was not kept (--keep-unrun keeps it): {error}"
+    return (
+        "The result does not answer these rows, so it was not kept (--keep-unrun keeps it; "
+        f"`model-export validate` tells whether the model itself answers them): {error}"
+    )
 
 
 def _result(

@@ -18,7 +18,7 @@ from pydantic import JsonValue
 
 from model_export.errors import ModelExportError, RefusedError
 
-_STEPS: Final = {
+STEPS: Final = {
     "convert": ("model_export.optimise.lite", "convert"),
     "freeze": ("model_export.optimise.serving", "freeze"),
     "measure": ("model_export.optimise.measurement", "measure"),
@@ -54,7 +54,7 @@ def in_clean_process(step: str, **arguments: JsonValue) -> Any:
 def main() -> None:
     """Be the step's process."""
     step, place = sys.argv[1:]
-    module, function = _STEPS[step]
+    module, function = STEPS[step]
     arguments = json.load(sys.stdin)
     document: dict[str, JsonValue]
     try:
