@@ -235,11 +235,15 @@ def delete_command(
     if version not in in_use and not yes:
         # Before asking: there is nothing to ask about a version that is not there.
         store.manifest(model, version)
-        if not sys.stdin.isatty():
+        if not _is_terminal():
             raise RefusedError(f"{where}: nobody is here to be asked; say --yes to remove it.")
         click.confirm(f"Remove {where} for good?", abort=True)
     delete(store, model, version, in_use=in_use)
     click.echo(f"Removed {where}")
+
+
+def _is_terminal() -> bool:
+    return sys.stdin.isatty()
 
 
 def _require_told(in_use: tuple[int, ...], *, nothing_in_use: bool) -> None:

@@ -52,9 +52,8 @@ from model_export.exporting.writing import Endpoint, write
 from model_export.layout import MANIFEST_NAME, SIGNATURE_NAME
 from model_export.manifest import Signature, TensorSpec
 
-__all__ = ["SIGNATURE_NAME", "WARMUP_PATH", "Classify", "TensorSpec", "export_model"]
+__all__ = ["WARMUP_PATH", "Classify", "TensorSpec", "export_model"]
 
-SIGNATURE_NAME: Final = SERVING_DEFAULT
 _CLASSIFY: Final = "classify"
 _REGRESS: Final = "regress"
 

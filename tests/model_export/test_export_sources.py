@@ -1,5 +1,6 @@
 """Each kind of source becomes a SavedModel with explicit signatures, or is refused in one line."""
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -159,6 +160,24 @@ def test_a_module_is_exported_with_what_its_signatures_use(tmp_path: Path) -> No
     assert [1000] not in [shape for _, shape in written]
 
 
+def test_files_that_a_model_needs_go_with_it(tmp_path: Path) -> None:
+    (tmp_path / "words").write_text("zero\none\ntwo\n")
+    module = tf.Module()
+    table = tf.lookup.TextFileInitializer(
+        str(tmp_path / "words"),
+        *(tf.string, tf.lookup.TextFileIndex.WHOLE_LINE),
+        *(tf.int64, tf.lookup.TextFileIndex.LINE_NUMBER),
+    )
+    module.table = tf.lookup.StaticHashTable(table, -1)
+    module.find = module.table.lookup
+    word = {"word": TensorSpec(dtype="string", shape=(None,))}
+    export_model(module, tmp_path / "a", inputs=word, signatures={"serving_default": "find"})
+    (tmp_path / "words").unlink()
+    export_model(tmp_path / "a", tmp_path / "b", outputs={"place": "output_0"})
+    (tmp_path / "a").rename(tmp_path / "elsewhere")
+    assert _answer(tmp_path / "b", word=["two", "?"]) == {"place": [2, -1]}
+
+
 def test_a_method_that_tensorflow_does_not_know_takes_what_it_is_told(tmp_path: Path) -> None:
     export_model(
         _Scaler(),
@@ -238,7 +257,11 @@ def saved(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_a_saved_model_is_taken_as_it_is_where_nothing_is_asked(
     saved: Path, tmp_path: Path
 ) -> None:
-    export_model(saved, tmp_path / "m", instances=[{"x": 1.0, "word": "a"}])
+    published = shutil.copytree(saved, tmp_path / "published")
+    for name in ("manifest.json", "model.sig"):
+        (published / name).write_text("of the version that it was")
+    export_model(published, tmp_path / "m", instances=[{"x": 1.0, "word": "a"}])
+    assert not {"manifest.json", "model.sig"} & {path.name for path in (tmp_path / "m").iterdir()}
     graph = "saved_model.pb"
     assert (tmp_path / "m" / graph).read_bytes() == (saved / graph).read_bytes()
     assert (tmp_path / "m/assets.extra/tf_serving_warmup_requests").exists()

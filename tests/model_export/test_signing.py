@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
-from model_signing import verifying
 
 from model_export.directory_store import DirectoryStore
 from model_export.errors import ModelExportError, RefusedError
@@ -24,6 +23,8 @@ from model_export.signing import (
     keyless_verifier,
 )
 from model_export.verification import verify
+
+pytest.importorskip("model_signing", reason="the extra `sign` is not installed")
 
 
 def _keys(directory: Path, name: str = "key", password: bytes | None = None) -> tuple[Path, Path]:
@@ -68,6 +69,8 @@ def test_the_tool_of_model_signing_verifies_a_copy_of_the_version(
 ) -> None:
     publish(model, model="heart", store=store, signer=key_signer(keys[0]))
     copy = shutil.copytree(root / "heart/1", tmp_path / "copy")
+
+    from model_signing import verifying  # noqa: PLC0415 not there without the extra
 
     config: Any = verifying.Config  # untyped
     tool = config().use_elliptic_key_verifier(public_key=keys[1])
