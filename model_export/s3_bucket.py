@@ -12,7 +12,6 @@ import zlib
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime
-from http.client import HTTPException
 from typing import Any, Final
 
 from botocore import exceptions as boto
@@ -27,7 +26,7 @@ from model_export.bucket import (
     damaged,
 )
 from model_export.errors import ModelExportError
-from model_export.s3_session import connect, explained, is_conflict
+from model_export.s3_session import BROKEN_OFF, connect, explained, is_conflict
 
 # S3 has no conditional copy that every store honours. One of three requests makes up for it, and
 # a small file is sent in one.
@@ -95,7 +94,7 @@ class S3Bucket:
                 # The client repeats a request that fails, not a body that breaks off.
                 try:
                     data: bytes = answer["Body"].read()
-                except (boto.HTTPClientError, boto.IncompleteReadError, HTTPException, OSError):
+                except BROKEN_OFF:
                     if attempt + 1 == self._patience.attempts:
                         raise
                 else:

@@ -18,6 +18,10 @@ from model_export.errors import ModelExportError, RefusedError
 _DEFAULT_REGION: Final = "us-east-1"
 # Another conditional request for the same key is under way; S3 asks to repeat it.
 _CONFLICT: Final = {"409", "ConditionalRequestConflict", "OperationAborted"}
+# What a body that breaks off raises, however it does.
+BROKEN_OFF: Final = (boto.HTTPClientError, boto.IncompleteReadError, HTTPException, OSError)
+_TOO_MANY_REQUESTS: Final = 429
+_FIRST_PAUSE_SECONDS: Final = 0.2
 _GO_ON: Final = "Run the same command again; it goes on where it stopped."
 # What an answer of the store means for the user, by its code.
 _ANSWERS: Final[tuple[tuple[set[str], type[ModelExportError], str], ...]] = (
@@ -40,14 +44,16 @@ _ANSWERS: Final[tuple[tuple[set[str], type[ModelExportError], str], ...]] = (
             "InvalidToken",
             "SignatureDoesNotMatch",
             "TokenRefreshRequired",
+            # What versitygw says of an unknown key.
+            "XAdminUserNotFound",
         },
         ModelExportError,
-        "{place}: the store does not accept the credentials ({code}): {said} Renew them.",
+        "{place}: the store does not accept the credentials ({code}: {said}). Renew them.",
     ),
     (
         {"RequestTimeTooSkewed"},
         ModelExportError,
-        "{place}: this machine's clock is wrong: {said} Set it.",
+        "{place}: this machine's clock is wrong ({said}). Set it.",
     ),
     (
         {"301", "307", "AuthorizationHeaderMalformed", "PermanentRedirect"},
@@ -57,12 +63,16 @@ _ANSWERS: Final[tuple[tuple[set[str], type[ModelExportError], str], ...]] = (
     (
         {"403", "AccessDenied", "AllAccessDisabled"},
         ModelExportError,
-        "{place}: {operation} is not permitted: {said} (docs/publishing.md lists what is needed.)",
+        "{place}: {operation} is not permitted ({said}). Publishing lists, gets, puts and deletes.",
     ),
     (
-        {"500", "502", "503", "504", "InternalError", "ServiceUnavailable", "SlowDown"},
+        {
+            *("429", "500", "502", "503", "504"),
+            *("InternalError", "RequestTimeout", "ServiceUnavailable", "SlowDown"),
+            *("Throttling", "TooManyRequests"),
+        },
         ModelExportError,
-        "{place}: the store is busy or broken, repeated attempts included ({code}): {said} "
+        "{place}: the store is busy or broken, repeated attempts included ({code}: {said}). "
         + _GO_ON,
     ),
 )
@@ -77,7 +87,7 @@ def connect(environ: Mapping[str, str], patience: Patience) -> Any:
     session = boto3.session.Session(region_name=region)
     if endpoint and session.region_name is None:
         session = boto3.session.Session(region_name=_DEFAULT_REGION)
-    return session.client(
+    client = session.client(
         "s3",
         endpoint_url=endpoint,
         verify=None if _flag(environ, "S3_VERIFY_SSL") else False,
@@ -95,6 +105,14 @@ def connect(environ: Mapping[str, str], patience: Patience) -> Any:
             },
         ),
     )
+
+    def again_after(response: Any, attempts: int, **_: Any) -> float | None:
+        """Say how long to wait where a store other than Amazon's is asked too often."""
+        busy = response is not None and response[0].status_code == _TOO_MANY_REQUESTS
+        return _FIRST_PAUSE_SECONDS * 2**attempts if busy and attempts < patience.attempts else None
+
+    client.meta.events.register("needs-retry.s3", again_after)
+    return client
 
 
 def _flag(environ: Mapping[str, str], name: str) -> bool:
@@ -120,7 +138,7 @@ def explained(place: str, bucket: str) -> Iterator[None]:
         ) from error
     except (boto.NoRegionError, boto.ProfileNotFound, boto.ParamValidationError) as error:
         raise RefusedError(f"{place}: {_line(error)}") from error
-    except (boto.HTTPClientError, boto.IncompleteReadError, HTTPException, OSError) as error:
+    except (boto.ConnectionError, *BROKEN_OFF) as error:
         raise ModelExportError(
             f"{place}: the store does not answer, repeated attempts included: {_line(error)} "
             + _GO_ON
@@ -143,12 +161,12 @@ def _explanation(error: boto.ClientError, place: str, bucket: str) -> ModelExpor
         "code": code,
         "operation": error.operation_name,
         "region": headers.get("x-amz-bucket-region", "(the bucket's region)"),
-        "said": error.response.get("Error", {}).get("Message") or str(error),
+        "said": (error.response.get("Error", {}).get("Message") or str(error)).rstrip("."),
     }
     for codes, kind, text in _ANSWERS:
         if code in codes:
             return kind(text.format(**words))
-    return ModelExportError("{place}: {operation} failed ({code}): {said}".format(**words))
+    return ModelExportError("{place}: {operation} failed ({code}: {said}).".format(**words))
 
 
 def _code(error: boto.ClientError) -> str:
