@@ -10,8 +10,9 @@ from typing import Any
 import click
 from pydantic import JsonValue
 
-from model_export.cli_export import export_command
 from model_export.cli_batch import batch_command
+from model_export.cli_export import export_command
+from model_export.cli_fetch import fetch_command
 from model_export.cli_inspect import diff_command, inspect_command
 from model_export.cli_keeping import delete_command, gc_command, signer_of, signs, verify_command
 from model_export.cli_optimise import optimise_command
@@ -72,6 +73,7 @@ def main() -> None:
     model-export publish build/heart --model heart --store ./bucket --metric accuracy=0.87
     model-export list --store ./bucket
     model-export show --model heart --version 2 --store ./bucket
+    model-export fetch ./heart-2 --model heart --version 2 --store gs://models
     model-export verify --model heart --version 2 --store ./bucket
     model-export gc --model heart --store ./bucket --keep 5 --in-use 2 --dry-run
     model-export predict '[…]' --endpoint http://127.0.0.1:8501/v1/models/heart
@@ -123,7 +125,8 @@ def publish_command(  # noqa: PLR0913 one parameter for each option
     """
     store = open_store(store_url)
     signer = signer_of(sign, keyless=sign_keyless)
-    with progress() as advance:
+    total_bytes = sum(path.stat().st_size for path in directory.rglob("*") if path.is_file())
+    with progress(total_bytes) as advance:
         published = publish(
             directory,
             model=model,
@@ -193,7 +196,7 @@ def _print_json(document: JsonValue) -> None:
     click.echo(json.dumps(document, indent=2))
 
 
-for _command in (export_command, verify_command, gc_command, delete_command):
+for _command in (export_command, fetch_command, verify_command, gc_command, delete_command):
     main.add_command(_command)
 main.add_command(inspect_command)
 main.add_command(diff_command)

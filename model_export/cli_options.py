@@ -1,6 +1,9 @@
 """Options that several commands of `model-export` take."""
 
+import io
 import sys
+import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Final
@@ -64,17 +67,34 @@ MODEL: Final = click.option("--model", required=True, metavar="NAME", callback=m
 JSON: Final = click.option("--json", "as_json", is_flag=True, help="Answer in JSON.")
 
 
-@contextmanager
-def progress() -> Iterator[Callable[[int], None]]:
-    """Count bytes on a terminal; elsewhere say nothing before the end."""
-    if not sys.stderr.isatty():
-        yield lambda _: None
-        return
-    from tqdm import tqdm  # noqa: PLC0415 only a terminal pays for it
+# Where there is no terminal; what is done sooner says nothing before the end.
+LINE_SECONDS: Final = 10.0
 
-    with tqdm(unit="B", unit_scale=True, leave=False) as bar:
+
+@contextmanager
+def progress(total_bytes: int | None = None) -> Iterator[Callable[[int], None]]:
+    """Show bytes, rate and time left: a bar on a terminal, elsewhere now and then a line."""
+    from tqdm import tqdm  # noqa: PLC0415 only what moves bytes pays for it
+
+    on_terminal = sys.stderr.isatty()
+    lock = threading.Lock()
+    with tqdm(
+        total=total_bytes,
+        unit="B",
+        unit_scale=True,
+        leave=False,
+        # A bar that is off the terminal is never drawn; it still counts for the lines.
+        file=sys.stderr if on_terminal else io.StringIO(),
+        mininterval=0.1 if on_terminal else LINE_SECONDS,
+    ) as bar:
+        said = time.monotonic()
 
         def advance(count_bytes: int) -> None:
-            bar.update(count_bytes)
+            nonlocal said
+            with lock:
+                bar.update(count_bytes)
+                if not on_terminal and time.monotonic() - said > LINE_SECONDS:
+                    said = time.monotonic()
+                    click.echo(str(bar), err=True)
 
         yield advance

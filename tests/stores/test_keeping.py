@@ -5,18 +5,22 @@ import threading
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 
+from model_export.bucket import Bucket
 from model_export.directory_store import DirectoryStore
 from model_export.draft import Draft
 from model_export.errors import RefusedError
 from model_export.object_store import ObjectStore
+from model_export.object_upload import content_of
 from model_export.publish import publish
 from model_export.retention import carry_out, delete, plan_gc
 from model_export.source import list_files
-from model_export.store import Store
+from model_export.store import Store, open_store
 from model_export.verification import verify
+from tests.stores.clouds import Cloud
 
 _WEIGHTS = "variables/variables.data-00000-of-00001"
 
@@ -36,14 +40,6 @@ def _put(store: Store, path: str, data: bytes) -> None:
         return
     assert isinstance(store, ObjectStore)
     store._bucket.delete([path])
-    checksum = store._bucket.checksum()
-    checksum.update(data)
-    _create(store, path, data)
-
-
-def _create(store: ObjectStore, path: str, data: bytes) -> None:
-    from model_export.object_upload import content_of  # noqa: PLC0415 one use
-
     store._bucket.create(path, data, content_of(data, store._bucket))
 
 
@@ -206,3 +202,57 @@ def test_two_that_clean_at_once_do_not_disturb_each_other(store: Store, model: P
     assert errors == []
     assert plan_gc(store, "heart", keep=1, in_use=[], now=_later()).leftovers == ()
     assert verify(store, "heart", 1).faults == ()
+
+
+class _Dying:
+    """A bucket whose user is killed before one of its calls, or after it."""
+
+    def __init__(self, bucket: Bucket, calls: int, *, after: bool) -> None:
+        self._bucket = bucket
+        self._left = calls
+        self._after = after
+
+    def __getattr__(self, name: str) -> Any:
+        found = getattr(self._bucket, name)
+        if name in {"url", "checksum"}:
+            return found
+
+        def call(*arguments: Any) -> Any:
+            self._left -= 1
+            if self._left == 0 and not self._after:
+                raise KeyboardInterrupt
+            answer = found(*arguments)
+            if self._left == 0:
+                raise KeyboardInterrupt
+            return answer
+
+        return call
+
+
+@pytest.mark.parametrize("after", [False, True])
+def test_killed_at_any_call_a_removal_leaves_a_version_whole_or_invisible(
+    cloud: Cloud, model: Path, *, after: bool
+) -> None:
+    store = open_store(f"{cloud.kind}://{cloud.make_bucket()}/models")
+    assert isinstance(store, ObjectStore)
+    bucket = store._bucket
+    killed = 0
+    while True:
+        number = publish(model, model="heart", store=store).manifest.version
+        store._bucket = cast("Bucket", _Dying(bucket, killed + 1, after=after))
+        try:
+            store.keeping("heart").remove(number)
+        except KeyboardInterrupt:
+            killed += 1
+        else:
+            break
+        finally:
+            store._bucket = bucket
+        if number in store.versions("heart"):
+            assert verify(store, "heart", number, deep=True).faults == ()
+            delete(store, "heart", number)
+        planned = plan_gc(store, "heart", keep=1, in_use=[], now=_later())
+        carry_out(store, "heart", planned)
+        assert store.keeping("heart").files(number) == ()
+        assert number in store.keeping("heart").deleted()
+    assert killed >= 6
