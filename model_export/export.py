@@ -18,7 +18,7 @@ from typing import Any, Final
 
 from pydantic import JsonValue
 
-from model_export.errors import RefusedError
+from model_export.errors import ModelExportError, RefusedError
 from model_export.export_record import (
     EXPORT_RECORD_PATH,
     ExportRecord,
@@ -121,20 +121,25 @@ def _complete(
     instances: Sequence[Mapping[str, JsonValue] | JsonValue],
 ) -> Signature:
     """Write the model beside its place, add what we know of it, then show all of it at once."""
-    directory.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(
-        prefix=f".{directory.name}-", dir=directory.parent
-    ) as temporary:
-        written = Path(temporary) / "model"
-        signature = fill(written)[SERVING_DEFAULT]
-        location = written / EXPORT_RECORD_PATH
-        record = _record(source)
-        if instances:
-            sample = write_warmup(written, SERVING_DEFAULT, signature, instances)
-            record = replace(record, sample=sample)
-        location.parent.mkdir(exist_ok=True)
-        location.write_bytes(dump_export_record(record))
-        shutil.move(written, directory)
+    try:
+        directory.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(
+            prefix=f".{directory.name}-", dir=directory.parent
+        ) as temporary:
+            written = Path(temporary) / "model"
+            signature = fill(written)[SERVING_DEFAULT]
+            location = written / EXPORT_RECORD_PATH
+            record = _record(source)
+            if instances:
+                sample = write_warmup(written, SERVING_DEFAULT, signature, instances)
+                record = replace(record, sample=sample)
+            location.parent.mkdir(exist_ok=True)
+            location.write_bytes(dump_export_record(record))
+            shutil.move(written, directory)
+    except OSError as error:
+        raise ModelExportError(
+            f"Cannot write {error.filename or directory}: {error.strerror}. Nothing was exported."
+        ) from error
     return signature
 
 

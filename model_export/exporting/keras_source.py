@@ -143,5 +143,7 @@ def _custom_classes(config: Any) -> Iterator[str]:
             # A function's own name stands in its config.
             own = config.get("config")
             yield own if config["class_name"] == "function" and isinstance(own, str) else str(name)
-        for part in config.values():
-            yield from _custom_classes(part)
+        # A loss and an optimiser are of the training, and are not loaded.
+        for key, part in config.items():
+            if key != "compile_config":
+                yield from _custom_classes(part)

@@ -47,6 +47,9 @@ def write(endpoints: Mapping[str, Endpoint], directory: Path) -> dict[str, Signa
             "A function uses a variable or a table that belongs to nothing, so it would be lost. "
             "Make it an attribute of a tf.Module or a Keras layer, and give that one."
         ) from error
+    except tf.errors.OpError as error:
+        first = (str(error).strip() or repr(error)).splitlines()[0]
+        raise ModelExportError(f"Cannot write the model: {first}. Nothing was exported.") from error
     _set_methods(directory, {name: one.method_name for name, one in endpoints.items()})
     expected = {
         name: Signature(

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from model_export.errors import RefusedError
+from model_export.errors import ModelExportError, RefusedError
 from model_export.export import export_model
 from model_export.manifest import Signature, TensorSpec
 from model_export.savedmodel import parse_saved_model
@@ -125,6 +125,25 @@ def test_the_custom_objects_that_a_keras_file_needs_are_named(tmp_path: Path) ->
     keras.saving.get_custom_objects().clear()
     with pytest.raises(RefusedError, match=r"not known here: mine>Twice\. Give the Python file"):
         export_model(tmp_path / "m.keras", tmp_path / "unknown")
+
+
+def test_what_only_the_training_needed_need_not_be_known(tmp_path: Path) -> None:
+    @keras.saving.register_keras_serializable("mine")
+    def own_loss(truth: Any, answer: Any) -> Any:
+        return answer - truth
+
+    model = keras.Sequential([keras.Input((1,), name="x"), _ones(1)])
+    model.compile("adam", own_loss)
+    model.save(tmp_path / "m.keras")
+    keras.saving.get_custom_objects().clear()
+    export_model(tmp_path / "m.keras", tmp_path / "m")
+
+
+def test_a_place_that_cannot_be_written_is_named_in_one_line(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    model = keras.Sequential([keras.Input((1,), name="x"), _ones(1)])
+    with pytest.raises(ModelExportError, match=r"Cannot write .*file: .*Nothing was exported"):
+        export_model(model, tmp_path / "file/m")
 
 
 @pytest.mark.parametrize(("content", "reason"), [(b"", "no Keras 3 model file"), (b"PK", "no K")])
