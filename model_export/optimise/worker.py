@@ -5,6 +5,7 @@ comes out is JSON. The parent never loads TensorFlow, so no step sees what an ea
 """
 
 import importlib
+import importlib.util
 import json
 import os
 import signal
@@ -24,10 +25,18 @@ STEPS: Final = {
     "measure": ("model_export.optimise.measurement", "measure"),
 }
 _LOG_LINES: Final = 3
+# TensorFlow greets with pages of notes on the hardware that it did not find. The accelerator may be
+# in use by a training, and TFLite runs beside it: the figures compare processor with processor.
+_ENVIRONMENT: Final = {"TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "-1"}
 
 
 def in_clean_process(step: str, **arguments: JsonValue) -> Any:
     """Run a step and give its answer; its own refusals are raised here as they were there."""
+    if importlib.util.find_spec("tensorflow") is None:
+        raise ModelExportError(
+            "TensorFlow is not installed, and nothing can be optimised without it: "
+            "pip install 'servestack[export]'."
+        )
     with tempfile.TemporaryDirectory(prefix="model-export-") as place:
         answer, log = Path(place, "answer.json"), Path(place, "log")
         with log.open("wb") as stream:
@@ -37,8 +46,7 @@ def in_clean_process(step: str, **arguments: JsonValue) -> Any:
                 stdout=stream,
                 stderr=stream,
                 check=False,
-                # TensorFlow greets with pages of notes on the hardware that it did not find.
-                env={"TF_CPP_MIN_LOG_LEVEL": "3", **os.environ},
+                env={**_ENVIRONMENT, **os.environ},
             )
         if process.returncode != 0 or not answer.exists():
             raise ModelExportError(
