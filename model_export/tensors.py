@@ -29,7 +29,13 @@ _VALUE_FIELDS: Final = {
     "uint32": "uint32",
     "uint64": "uint64",
 }
-_NUMBERS: Final = {name: number for number, name in wire.DTYPES.items()}
+# NumPy's own names for its dtypes are slow to ask for, and this is done for each request.
+_ARRAY_DTYPES: Final[Mapping[str, np.dtype[Any]]] = {
+    name: np.dtype(object if name == "string" else name) for name in _VALUE_FIELDS
+}
+_NUMBERS: Final = {
+    _ARRAY_DTYPES[name]: number for number, name in wire.DTYPES.items() if name in _ARRAY_DTYPES
+}
 # Which kinds of JSON values (numpy's letters) stand for a dtype's kind: 1 may be meant as 1.0,
 # but 1.5 is no integer and "1" is no number.
 _ACCEPTED_KINDS: Final = {"f": "fiu", "i": "iu", "u": "iu", "b": "b"}
@@ -88,7 +94,7 @@ def to_array(name: str, values: Sequence[JsonValue], spec: TensorSpec) -> NDArra
 def as_dtype(name: str, values: ArrayLike, spec: TensorSpec) -> NDArray[Any]:
     """Give an array of the input's dtype; nothing is lost but a float's last digits."""
     array = np.asarray(values)
-    if array.dtype.name == spec.dtype:
+    if array.dtype == _ARRAY_DTYPES.get(spec.dtype) and array.dtype != object:
         return array
     if spec.dtype == "string" or array.dtype == object:
         return to_array(name, array.tolist(), spec)
@@ -109,11 +115,11 @@ def to_tensor(array: NDArray[Any]) -> Any:
 
 def fill_tensor(tensor: Any, array: NDArray[Any]) -> None:
     """Write one input into its message."""
-    dtype = "string" if array.dtype == object else array.dtype.name
-    tensor.dtype = _NUMBERS[dtype]
+    tensor.dtype = _NUMBERS[array.dtype]
+    dims = tensor.shape.dims
     for size in array.shape:
-        tensor.shape.dims.add(size=size)
-    if dtype == "string":
+        dims.add(size=size)
+    if array.dtype == object:
         tensor.string.extend(array.ravel().tolist())
     else:
         tensor.content = array.tobytes()
@@ -124,10 +130,10 @@ def from_tensor(tensor: Any) -> NDArray[Any]:
     name = wire.DTYPES.get(tensor.dtype, str(tensor.dtype))
     if name not in _VALUE_FIELDS:
         raise ModelExportError(f"The server answered with a {name} tensor, which JSON cannot hold.")
-    shape = tuple(dim.size for dim in tensor.shape.dims)
-    dtype = np.dtype(object if name == "string" else name)
-    if tensor.content:
-        return np.frombuffer(tensor.content, dtype).reshape(shape)
+    shape = tuple([dim.size for dim in tensor.shape.dims])
+    dtype = _ARRAY_DTYPES[name]
+    if content := tensor.content:
+        return np.frombuffer(content, dtype).reshape(shape).copy()
     values = list(getattr(tensor, _VALUE_FIELDS[name]))
     if name == "float16":
         return _filled(np.array(values, np.uint16).view(dtype), shape)

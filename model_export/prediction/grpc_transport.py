@@ -1,6 +1,7 @@
 """TF Serving's PredictionService over one channel; no TensorFlow, the messages are our own."""
 
 from collections.abc import Callable, Mapping
+from functools import cache
 from typing import Any, Final
 
 import grpc
@@ -64,8 +65,7 @@ class GrpcTransport:
 
     def signatures(self, target: Target, timeout_seconds: float) -> Signatures:
         """Ask GetModelMetadata."""
-        request = self._metadata_request(fields=["signature_def"])
-        _fill_spec(request.model_spec, target)
+        request = self._metadata_request(model_spec=_spec(target), fields=["signature_def"])
         response = self._call(self._metadata, request, timeout_seconds)
         document = response.metadata["signature_def"].value
         return read_signatures(self._signature_map.FromString(document).signatures)
@@ -80,8 +80,7 @@ class GrpcTransport:
         """Send columns of the signature's types; what comes back says its types itself."""
         if signature is None:
             raise CallError(f"{self._address} tells no types of its inputs.", "final")
-        request = self._predict_request()
-        _fill_spec(request.model_spec, target)
+        request = self._predict_request(model_spec=_spec(target))
         for name, array in as_arrays(inputs, signature).items():
             fill_tensor(request.inputs[name], array)
         response = self._call(self._predict, request, timeout_seconds)
@@ -112,10 +111,11 @@ class GrpcTransport:
             raise CallError(f"{self._address} answered {code.name}: {details}", failure) from error
 
 
-def _fill_spec(spec: Any, target: Target) -> None:
-    spec.name = target.model
-    spec.signature_name = target.signature
+@cache
+def _spec(target: Target) -> Any:
+    spec = wire.message("ModelSpec")(name=target.model, signature_name=target.signature)
     if target.version is not None:
         spec.version.value = target.version
     if target.label is not None:
         spec.version_label = target.label
+    return spec

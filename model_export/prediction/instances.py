@@ -28,10 +28,8 @@ def as_arrays(inputs: Rows | Columns, signature: Signature) -> dict[str, NDArray
             name: to_array(name, values, specs[name])
             for name, values in columns(inputs, specs).items()
         }
-    unknown = sorted(inputs.keys() - specs.keys())
-    if unknown:
-        raise RefusedError(
-            f"There is no input {', '.join(unknown)}; the signature takes {', '.join(specs)}."
-        )
+    if not inputs.keys() <= specs.keys():
+        unknown = ", ".join(sorted(inputs.keys() - specs.keys()))
+        raise RefusedError(f"There is no input {unknown}; the signature takes {', '.join(specs)}.")
     # One that is left out may have a default; the server knows.
     return {name: as_dtype(name, values, specs[name]) for name, values in inputs.items()}
