@@ -27,21 +27,8 @@ def build_engine(
     bin_dir: Path, scratch: Path, environ: Mapping[str, str], progress: Callable[[str], None]
 ) -> None:
     """Compile the engine into `bin_dir`, with the Python programs that it needs beside it."""
-    go = shutil.which("go", path=environ.get("PATH", ""))
-    if go is None:
-        raise WayClosedError("go is not on PATH")
-    # Kept, Go's build cache would be 1.6 GB for one build that never comes again.
-    environment = {"GOCACHE": str(scratch / "gocache"), **environ, "CGO_ENABLED": "0"}
-    environment |= {"GOFLAGS": "-mod=readonly -trimpath", "GOWORK": "off"}
-    shutil.copytree(GO_MODULE, scratch / "module")
-
-    def run(*arguments: str) -> str:
-        return run_go([go, *arguments], scratch, environment, progress)
-
-    version = re.match(r"go(\d+)\.(\d+)", run("env", "GOVERSION"))
-    if version and tuple(int(part) for part in version.groups()) < MINIMUM_GO:
-        raise WayClosedError(f"{go} is {version[0]}, older than 1.21")
-    progress(f"building the Pulumi engine v{VERSION} with {go}: about 3 minutes on 2 cores")
+    run = go_in_module(GO_MODULE, scratch, environ, progress)
+    progress(f"building the Pulumi engine v{VERSION} from its modules: about 3 minutes on 2 cores")
     started = time.monotonic()
     run(
         "build",
@@ -62,7 +49,28 @@ def build_engine(
     progress(f"built the engine in {time.monotonic() - started:.0f} s")
 
 
-def run_go(
+def go_in_module(
+    module: Path, scratch: Path, environ: Mapping[str, str], progress: Callable[[str], None]
+) -> Callable[..., str]:
+    """Find a Go that will do, and give what runs it in a copy of one of our modules."""
+    go = shutil.which("go", path=environ.get("PATH", ""))
+    if go is None:
+        raise WayClosedError("go is not on PATH")
+    # Kept, Go's build cache would be 1.6 GB for one build that never comes again.
+    environment = {"GOCACHE": str(scratch / "gocache"), **environ, "CGO_ENABLED": "0"}
+    environment |= {"GOFLAGS": "-mod=readonly -trimpath", "GOWORK": "off"}
+    shutil.copytree(module, scratch / "module")
+
+    def run(*arguments: str) -> str:
+        return _run([go, *arguments], scratch, environment, progress)
+
+    version = re.match(r"go(\d+)\.(\d+)", run("env", "GOVERSION"))
+    if version and tuple(int(part) for part in version.groups()) < MINIMUM_GO:
+        raise WayClosedError(f"{go} is {version[0]}, older than 1.21")
+    return run
+
+
+def _run(
     command: list[str],
     scratch: Path,
     environment: Mapping[str, str],
@@ -99,6 +107,3 @@ def run_go(
         lines = errors.read_text(errors="replace").strip().splitlines()[-4:]
         raise WayClosedError(f"`go {command[1]}` failed: " + "\n      ".join(lines))
     return output.read_text()
-
-
-_run = run_go

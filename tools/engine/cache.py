@@ -1,6 +1,6 @@
-"""The engine's place outside the checkout: where it is, who may write it, and how it appears.
+"""The cache of what is built: where it is, who may write it, and how a thing appears there.
 
-An engine appears whole or not at all. Whatever a killed command left lies in a directory whose
+A thing appears whole or not at all. Whatever a killed command left lies in a directory whose
 name starts with `UNFINISHED`, and the next one that holds the lock clears it away.
 """
 
@@ -31,7 +31,7 @@ def locked(directory: Path, progress: Callable[[str], None]) -> Iterator[None]:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            progress(f"waiting for another command that prepares the engine ({lock.name})")
+            progress(f"waiting for another command that prepares the same ({lock.name})")
             fcntl.flock(lock, fcntl.LOCK_EX)
         for leftover in directory.glob(f"{UNFINISHED}*"):
             shutil.rmtree(leftover, ignore_errors=True)

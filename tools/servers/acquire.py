@@ -5,14 +5,12 @@ directory, its lock and the way it runs Go. How a server is started is `running`
 """
 
 import hashlib
-import os
-import shutil
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
 
-from tools.engine.build import _run as run_go
+from tools.engine.build import go_in_module
 from tools.engine.cache import cache_directory, locked, staged
 from tools.engine.errors import EngineError, WayClosedError
 from tools.engine.pins import release_platform
@@ -58,18 +56,10 @@ def _build(
     environ: Mapping[str, str],
     progress: Callable[[str], None],
 ) -> None:
-    go = shutil.which("go", path=environ.get("PATH", os.defpath))
-    if go is None:
-        raise WayClosedError("go is not on PATH")
-    # Kept, Go's build cache would be larger than what it built.
-    environment = {"GOCACHE": str(scratch / "gocache"), **environ, "CGO_ENABLED": "0"}
-    environment["GOFLAGS"] = "-mod=readonly -trimpath"
-    environment.pop("GOWORK", None)
-    shutil.copytree(GO_MODULE, scratch / "module")
-    progress(f"building {name} with {go}: about 2 minutes on 2 cores")
+    go = go_in_module(GO_MODULE, scratch, environ, progress)
+    progress(f"building {name} from its Go modules: about 2 minutes on 2 cores")
     started = time.monotonic()
-    command = [go, "build", "-ldflags", "-s -w", "-o", str(program), PACKAGES[name]]
-    run_go(command, scratch, environment, progress)
+    go("build", "-ldflags", "-s -w", "-o", str(program), PACKAGES[name])
     progress(f"built {name} in {time.monotonic() - started:.0f} s")
 
 
