@@ -6,8 +6,8 @@ was tried. Loads no TensorFlow itself: each step is a process of its own.
 
 import shutil
 import tempfile
-from collections.abc import Callable, Mapping
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
@@ -93,7 +93,7 @@ def optimise(  # noqa: PLR0913 one parameter for each choice
         directory, objective, signature_name, representative, compare, label_output_name
     )
     names = read_class_names(class_names, plan.signature) if class_names else ()
-    with ExitStack() as stack:
+    with _writing(output), ExitStack() as stack:
         place = Path(stack.enter_context(_beside(output)), output.name)
         tell(f"Converting for '{objective}'")
         facts = _convert(plan, place)
@@ -138,6 +138,16 @@ def _require_free(output: Path, bundle: Path | None) -> None:
             raise RefusedError(f"{place} exists already; choose another directory or remove it.")
     if bundle and bundle.resolve() == output.resolve():
         raise RefusedError("--output and --bundle are the same directory; choose two.")
+
+
+@contextmanager
+def _writing(output: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise ModelExportError(
+            f"Cannot write {error.filename or output}: {error.strerror}; nothing was kept."
+        ) from error
 
 
 def _beside(place: Path) -> "tempfile.TemporaryDirectory[str]":

@@ -64,6 +64,13 @@ def test_a_mistake_is_refused_with_what_to_write_and_leaves_nothing(
     assert sorted(model.parent.iterdir()) == before
 
 
+def test_where_nothing_can_be_written_the_place_is_named(model: Path) -> None:
+    output = model / "saved_model.pb" / "new"
+    result = CliRunner().invoke(main, ["optimise", str(model), "--output", str(output)])
+    assert result.exit_code == 1
+    assert "saved_model.pb: File exists; nothing was kept" in result.output
+
+
 @pytest.mark.parametrize(
     ("operation", "said"),
     [("EagerPyFunc", "calls back into Python (EagerPyFunc)"), ("OwnOp", "not know: OwnOp")],
