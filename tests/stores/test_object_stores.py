@@ -23,6 +23,8 @@ from model_export.store import open_store
 from tests.stores.clouds import Cloud
 from tests.stores.faulty_proxy import Call, FaultyProxy, Plan, faulty_proxy
 
+pytestmark = pytest.mark.slow
+
 MakeModel = Callable[..., Path]
 _PATIENCE = Patience(connect_seconds=2, answer_seconds=2, attempts=2, total_seconds=3)
 _MODEL = "heart-1"

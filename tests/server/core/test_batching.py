@@ -12,6 +12,8 @@ import pytest
 from local_model_server.batching import merge, padded_rows, split
 from tests.server.core.running import RunningServer, config, start
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def batching(zoo_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:

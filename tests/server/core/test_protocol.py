@@ -18,6 +18,8 @@ from tensorflow_serving.apis import (
 
 from tests.server.core.running import RunningServer, predict_request
 
+pytestmark = pytest.mark.slow
+
 
 def examples(request_input: object, *values: float) -> None:
     for value in values:
