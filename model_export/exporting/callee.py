@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
+from model_export import wire
 from model_export.errors import RefusedError
 from model_export.manifest import TensorSpec
 
@@ -126,6 +127,14 @@ def with_inputs(callee: Callee, given: Mapping[str, TensorSpec | None] | None) -
     own = callee.inputs
     names = chosen_inputs(own, given, callee.title)
     specs = {name: (given or {}).get(name) or own[names[name]] for name in names}
+    for name, spec in specs.items():
+        wanted = own[names[name]].dtype
+        # Numbers can be converted; TensorFlow would notice the others only when it is served.
+        if wanted != spec.dtype and "string" in {wanted, spec.dtype}:
+            raise RefusedError(
+                f"Input '{name}': {callee.title} takes {wanted} there, not {spec.dtype}. Attach "
+                "what turns one into the other with --preprocess."
+            )
     return replace(
         callee,
         inputs=specs,
@@ -145,6 +154,11 @@ def require_servable(inputs: Mapping[str, TensorSpec]) -> None:
             raise RefusedError(
                 f"Input '{name}': TensorFlow takes letters, digits and '_' in a name, a letter "
                 "first. Name it otherwise with --input."
+            )
+        if spec.dtype not in wire.DTYPES.values():
+            raise RefusedError(
+                f"Input '{name}': '{spec.dtype}' is no dtype of TensorFlow's; write float32, "
+                "int64, uint8, bool, string or another."
             )
         if spec.shape is not None and (not spec.shape or spec.shape[0] is not None):
             raise RefusedError(

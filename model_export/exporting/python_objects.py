@@ -36,4 +36,6 @@ def import_module(text: str) -> Any:
         return importlib.import_module(path.stem)
     # Whatever the user's own file raises.
     except Exception as error:
-        raise RefusedError(f"Cannot import {text}: {type(error).__name__}: {error}") from error
+        raise RefusedError(
+            f"Cannot import {text}: {type(error).__name__}: {str(error).partition(chr(10))[0]}"
+        ) from error

@@ -6,6 +6,7 @@ Keeps of the objects behind them what the signatures use: no state of an optimis
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from textwrap import shorten
 from typing import Any, Final
 
 from model_export.errors import ModelExportError, RefusedError
@@ -16,6 +17,8 @@ from model_export.manifest import Signature
 from model_export.savedmodel import SERVE_TAG, parse_saved_model
 
 PREDICT_METHOD: Final = "tensorflow/serving/predict"
+# Keras tells the whole story with its errors.
+_MESSAGE_LENGTH: Final = 400
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,20 +84,20 @@ def _traced(name: str, endpoint: Endpoint) -> Any:
     }
     try:
         return tf.function(callee.answer, input_signature=[specs]).get_concrete_function()
-    except RefusedError:
-        raise
     # Whatever the user's own functions raise while TensorFlow runs them on symbols.
     except Exception as error:
-        text = (str(error).strip() or repr(error)).splitlines()
+        # TensorFlow puts pages of its own before what a function said.
+        metadata = getattr(error, "ag_error_metadata", None)
+        said = metadata.cause_message if metadata else str(error)
+        if isinstance(error, RefusedError):
+            raise RefusedError(said) from error
+        given = ", ".join(
+            f"{key}: {spec.dtype}{_dims(spec.shape)}" for key, spec in (callee.inputs or {}).items()
+        )
         raise RefusedError(
-            f"Signature '{name}' ({callee.title}) cannot be traced with "
-            f"{', '.join(f'{key}: {s.dtype}{_dims(s.shape)}' for key, s in _specs(callee))}: "
-            f"{type(error).__name__}: {text[-1].strip()}"
+            f"Signature '{name}' ({callee.title}) cannot be traced with {given}: "
+            f"{type(error).__name__}: {shorten(said, _MESSAGE_LENGTH)}"
         ) from error
-
-
-def _specs(callee: Callee) -> Sequence[tuple[str, Any]]:
-    return list((callee.inputs or {}).items())
 
 
 def _dims(shape: Sequence[int | None] | None) -> str:

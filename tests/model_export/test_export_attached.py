@@ -156,6 +156,15 @@ def test_a_saved_model_gets_something_before_it(exported: Path, tmp_path: Path) 
         ({"regress": "b"}, r"has no output 'b' \(it has: score\)"),
         ({"classify": Classify(scores="score", labels=("a",) * 3)}, "1 scores for each row, but 3"),
         ({"inputs": {"a": None, "b": None}}, r"takes 1 inputs \(x\), not 2 \(a, b\)"),
+        ({"inputs": {"x": TensorSpec(dtype="f4", shape=(None, 1))}}, "'f4' is no dtype of"),
+        (
+            {"inputs": {"x": TensorSpec(dtype="string", shape=(None, 1))}},
+            "takes float32 there, not string",
+        ),
+        (
+            {"postprocess": lambda score: score @ tf.ones([3, 3])},
+            "cannot be traced with x: float32",
+        ),
         ({"signatures": {"a": "b"}}, "this model has one only"),
         ({"instances": [{"y": 1.0}]}, "y; the signature takes x|takes x"),
     ],
@@ -163,8 +172,9 @@ def test_a_saved_model_gets_something_before_it(exported: Path, tmp_path: Path) 
 def test_what_does_not_fit_together_is_refused_and_leaves_nothing(
     tmp_path: Path, asked: dict[str, Any], reason: str
 ) -> None:
-    with pytest.raises(RefusedError, match=reason):
+    with pytest.raises(RefusedError, match=reason) as caught:
         export_model(_model(), tmp_path / "m", **asked)
+    assert "\n" not in str(caught.value)
     assert not list(tmp_path.iterdir())
 
 
@@ -202,6 +212,7 @@ def test_the_command_attaches_what_lies_in_a_python_file(
     [
         (["m.py:f"], "There is no m.py"),
         (["no_such_module_here:f"], "Cannot import no_such_module_here: ModuleNotFoundError"),
+        (["bad.py:x"], "Cannot import bad.py: ValueError: boom\n"),
         (["json:nothing"], "json has no 'nothing'"),
         (["json:loads", "--input", "x:float32[a]"], "write NAME, NAME:DTYPE"),
         (["json:loads", "--classify", "a:none.txt"], "Cannot read the labels none.txt"),
@@ -211,6 +222,7 @@ def test_a_mistake_on_the_command_line_is_one_clear_answer(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str], reason: str
 ) -> None:
     monkeypatch.chdir(tmp_path)
+    Path("bad.py").write_text("raise ValueError('boom\\nand more')")
     run = CliRunner().invoke(main, ["export", *arguments, "--output", "out"])
     assert run.exit_code == 2
     assert reason in run.stderr

@@ -128,11 +128,9 @@ def test_the_custom_objects_that_a_keras_file_needs_are_named(tmp_path: Path) ->
 
 
 def test_what_only_the_training_needed_need_not_be_known(tmp_path: Path) -> None:
-    @keras.saving.register_keras_serializable("mine")
-    def own_loss(truth: Any, answer: Any) -> Any:
-        return answer - truth
-
     model = keras.Sequential([keras.Input((1,), name="x"), _ones(1)])
+    register = keras.saving.register_keras_serializable("mine")
+    own_loss = register(lambda truth, answer: answer - truth)
     model.compile("adam", own_loss)
     model.save(tmp_path / "m.keras")
     keras.saving.get_custom_objects().clear()
