@@ -102,7 +102,7 @@ class Client:
     def begin(self, timeout_seconds: float | None = None) -> Deadline:
         """Begin to count a call's time."""
         seconds = self._timeout_seconds if timeout_seconds is None else timeout_seconds
-        return Deadline(where=self.where, timeout_seconds=seconds)
+        return Deadline(self.where, seconds, time.monotonic() + seconds)
 
     def predict_by(self, deadline: Deadline, instances: Rows | Columns) -> Predictions:
         """Give the model's outputs before a deadline that may have begun earlier."""
@@ -110,9 +110,9 @@ class Client:
         if not count:
             raise RefusedError("There are no instances to predict; give a list of at least one.")
         signature = self._signature(deadline)
-        ask = partial(self._transport.predict, self.target, instances)
+        ask = self._transport.predict
         try:
-            outputs = self._retries.call(partial(ask, signature), deadline)
+            outputs = self._retries.call(deadline, ask, instances, signature)
         except ModelExportError as error:
             at_fault = (
                 isinstance(error, RefusedError) or getattr(error, "failure", "") == "instances"
@@ -120,7 +120,7 @@ class Client:
             newer = self._newer_signature(deadline) if at_fault else None
             if newer is None or newer == signature:
                 raise
-            outputs = self._retries.call(partial(ask, newer), deadline)
+            outputs = self._retries.call(deadline, ask, instances, newer)
         return Predictions(outputs=outputs, instance_count=count)
 
     def close(self) -> None:
@@ -151,7 +151,7 @@ class Client:
         known = self._known
         if known and (self.target.version or known.age_seconds < _METADATA_SECONDS):
             return known
-        signatures = self._retries.call(partial(self._transport.signatures, self.target), deadline)
+        signatures = self._retries.call(deadline, self._transport.signatures)
         self._known = known = _Metadata(signatures=signatures)
         return known
 
@@ -210,7 +210,7 @@ def connect(  # noqa: PLR0913 keywords, each with a default
     target = Target(model=model, version=version, label=label, signature=signature)
     _check(place, target)
     client = Client(
-        _transport(place, connections, timeout_seconds),
+        _transport(place, target, connections, timeout_seconds),
         target,
         where=place.name,
         timeout_seconds=timeout_seconds,
@@ -223,25 +223,27 @@ def connect(  # noqa: PLR0913 keywords, each with a default
         client.close()
 
 
-def _transport(place: Endpoint, connections: int, timeout_seconds: float) -> Transport:
+def _transport(
+    place: Endpoint, target: Target, connections: int, timeout_seconds: float
+) -> Transport:
     # Each is imported when it is asked for: gRPC and the clouds' clients are slow to load.
     match place:
         case RestEndpoint():
             from model_export.prediction.rest import RestTransport  # noqa: PLC0415
 
-            return RestTransport(place, connections)
+            return RestTransport(place, target, connections)
         case GrpcEndpoint():
             from model_export.prediction.grpc_transport import GrpcTransport  # noqa: PLC0415
 
-            return GrpcTransport(place)
+            return GrpcTransport(place, target)
         case VertexEndpoint():
             from model_export.prediction.vertex import VertexTransport  # noqa: PLC0415
 
-            return VertexTransport(place)
+            return VertexTransport(place, target)
         case SageMakerEndpoint():
             from model_export.prediction.sagemaker import SageMakerTransport  # noqa: PLC0415
 
-            return SageMakerTransport(place, connections, timeout_seconds)
+            return SageMakerTransport(place, target, connections, timeout_seconds)
 
 
 def _check(place: Endpoint, target: Target) -> None:

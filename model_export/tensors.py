@@ -127,11 +127,13 @@ def fill_tensor(tensor: Any, array: NDArray[Any]) -> None:
 
 def from_tensor(tensor: Any) -> NDArray[Any]:
     """Read a message, packed or not."""
-    name = wire.DTYPES.get(tensor.dtype, str(tensor.dtype))
-    if name not in _VALUE_FIELDS:
-        raise ModelExportError(f"The server answered with a {name} tensor, which JSON cannot hold.")
+    name = wire.DTYPES.get(tensor.dtype, "")
+    dtype = _ARRAY_DTYPES.get(name)
+    if dtype is None:
+        raise ModelExportError(
+            f"The server answered with a {name or tensor.dtype} tensor, which JSON cannot hold."
+        )
     shape = tuple([dim.size for dim in tensor.shape.dims])
-    dtype = _ARRAY_DTYPES[name]
     if content := tensor.content:
         return np.frombuffer(content, dtype).reshape(shape).copy()
     values = list(getattr(tensor, _VALUE_FIELDS[name]))

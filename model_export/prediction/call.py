@@ -67,20 +67,16 @@ class CallError(ModelExportError):
 
 
 class Transport(Protocol):
-    """One service's protocol, over connections that are kept; safe in several threads.
+    """One service's protocol for one target, over kept connections; safe in several threads.
 
     Each method makes one attempt, ends within its time, and raises a CallError.
     """
 
-    def signatures(self, target: Target, timeout_seconds: float) -> Signatures | None:
+    def signatures(self, timeout_seconds: float) -> Signatures | None:
         """Ask for the model's metadata; None where the service has none to give."""
 
     def predict(
-        self,
-        target: Target,
-        inputs: Rows | Columns,
-        signature: Signature | None,
-        timeout_seconds: float,
+        self, inputs: Rows | Columns, signature: Signature | None, timeout_seconds: float
     ) -> Mapping[str, NDArray[Any]]:
         """Ask for predictions, instances first in each output."""
 

@@ -1,7 +1,6 @@
 """TF Serving's PredictionService over one channel; no TensorFlow, the messages are our own."""
 
 from collections.abc import Callable, Mapping
-from functools import cache
 from typing import Any, Final
 
 import grpc
@@ -44,7 +43,7 @@ _FAILURES: Final[Mapping[grpc.StatusCode, Failure]] = {
 class GrpcTransport:
     """A channel carries any number of calls at once."""
 
-    def __init__(self, endpoint: GrpcEndpoint) -> None:
+    def __init__(self, endpoint: GrpcEndpoint, target: Target) -> None:
         self._address = endpoint.address
         self._channel = (
             grpc.secure_channel(
@@ -53,6 +52,7 @@ class GrpcTransport:
             if endpoint.is_encrypted
             else grpc.insecure_channel(endpoint.address, options=_NO_MESSAGE_LIMIT)
         )
+        self._model_spec = _model_spec(target)
         self._metadata_request = wire.message("MetadataRequest")
         self._predict_request = wire.message("PredictRequest")
         self._signature_map = wire.message("SignatureDefMap")
@@ -63,24 +63,20 @@ class GrpcTransport:
             "Predict", self._predict_request, wire.message("PredictResponse")
         )
 
-    def signatures(self, target: Target, timeout_seconds: float) -> Signatures:
+    def signatures(self, timeout_seconds: float) -> Signatures:
         """Ask GetModelMetadata."""
-        request = self._metadata_request(model_spec=_spec(target), fields=["signature_def"])
+        request = self._metadata_request(model_spec=self._model_spec, fields=["signature_def"])
         response = self._call(self._metadata, request, timeout_seconds)
         document = response.metadata["signature_def"].value
         return read_signatures(self._signature_map.FromString(document).signatures)
 
     def predict(
-        self,
-        target: Target,
-        inputs: Rows | Columns,
-        signature: Signature | None,
-        timeout_seconds: float,
+        self, inputs: Rows | Columns, signature: Signature | None, timeout_seconds: float
     ) -> dict[str, NDArray[Any]]:
         """Send columns of the signature's types; what comes back says its types itself."""
         if signature is None:
             raise CallError(f"{self._address} tells no types of its inputs.", "final")
-        request = self._predict_request(model_spec=_spec(target))
+        request = self._predict_request(model_spec=self._model_spec)
         for name, array in as_arrays(inputs, signature).items():
             fill_tensor(request.inputs[name], array)
         response = self._call(self._predict, request, timeout_seconds)
@@ -111,8 +107,7 @@ class GrpcTransport:
             raise CallError(f"{self._address} answered {code.name}: {details}", failure) from error
 
 
-@cache
-def _spec(target: Target) -> Any:
+def _model_spec(target: Target) -> Any:
     spec = wire.message("ModelSpec")(name=target.model, signature_name=target.signature)
     if target.version is not None:
         spec.version.value = target.version

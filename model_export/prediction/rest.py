@@ -37,13 +37,15 @@ _NO_METADATA = {
 class RestTransport:
     """Keeps as many connections as there were calls at once, up to `connections`."""
 
-    def __init__(self, endpoint: RestEndpoint, connections: int) -> None:
+    def __init__(self, endpoint: RestEndpoint, target: Target, connections: int) -> None:
         self._url = endpoint.url
+        self._target = target
+        self._path = _path(target)
         self._pool = urllib3.PoolManager(maxsize=connections, retries=False)
 
-    def signatures(self, target: Target, timeout_seconds: float) -> Signatures | None:
+    def signatures(self, timeout_seconds: float) -> Signatures | None:
         """Ask `GET …/metadata`."""
-        status, answer, _ = self._ask("GET", f"{_path(target)}/metadata", None, timeout_seconds)
+        status, answer, _ = self._ask("GET", f"{self._path}/metadata", None, timeout_seconds)
         if status in _NO_METADATA:
             return None
         if status != HTTPStatus.OK:
@@ -51,16 +53,12 @@ class RestTransport:
         return read_signatures(self._url, answer)
 
     def predict(
-        self,
-        target: Target,
-        inputs: Rows | Columns,
-        signature: Signature | None,
-        timeout_seconds: float,
+        self, inputs: Rows | Columns, signature: Signature | None, timeout_seconds: float
     ) -> dict[str, NDArray[Any]]:
         """Post the values as they are; the server knows their types."""
-        body = request_body(target, inputs)
+        body = request_body(self._target, inputs)
         status, answer, retry_after = self._ask(
-            "POST", f"{_path(target)}:predict", body, timeout_seconds
+            "POST", f"{self._path}:predict", body, timeout_seconds
         )
         if status != HTTPStatus.OK:
             raise failed(self._url, status, answer, retry_after=retry_after)

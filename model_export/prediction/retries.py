@@ -7,26 +7,21 @@ whose answer was lost is sent again unless the caller says that its model is not
 import random
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import TypeVar
+from dataclasses import dataclass
+from typing import NamedTuple, TypeVar, TypeVarTuple
 
 from model_export.prediction.call import CallError, too_late
 
 _T = TypeVar("_T")
+_Given = TypeVarTuple("_Given")
 
 
-@dataclass(frozen=True, kw_only=True)
-class Deadline:
-    """When a call of that endpoint must be over; it runs from its making."""
+class Deadline(NamedTuple):
+    """When a call of that endpoint must be over, on the monotonic clock."""
 
     where: str
     timeout_seconds: float
-    since: float = field(default_factory=time.monotonic)
-
-    @property
-    def until(self) -> float:
-        """Give the end on the monotonic clock."""
-        return self.since + self.timeout_seconds
+    until: float
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,7 +44,9 @@ class Retries:
         # So that many clients that failed together do not come back together.
         return pause * random.uniform(0.5, 1.0)  # noqa: S311 no secret depends on it
 
-    def call(self, attempt: Callable[[float], _T], deadline: Deadline) -> _T:
+    def call(
+        self, deadline: Deadline, attempt: Callable[[*_Given, float], _T], *given: *_Given
+    ) -> _T:
         """Try until it works, or for as long as that makes sense; `attempt` gets the time left.
 
         No pause goes beyond the deadline: what failed last is told at once instead.
@@ -60,7 +57,7 @@ class Retries:
             if left <= 0:
                 raise too_late(deadline.where, deadline.timeout_seconds)
             try:
-                return attempt(left)
+                return attempt(*given, left)
             except CallError as error:
                 pause = self.pause_seconds(number, error)
                 if pause is None or time.monotonic() + pause >= deadline.until:

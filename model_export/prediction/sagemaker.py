@@ -34,7 +34,7 @@ class SageMakerTransport:
     """
 
     def __init__(
-        self, endpoint: SageMakerEndpoint, connections: int, timeout_seconds: float
+        self, endpoint: SageMakerEndpoint, target: Target, connections: int, timeout_seconds: float
     ) -> None:
         try:
             from boto3.session import Session  # noqa: PLC0415 slow, and need not be installed
@@ -45,6 +45,7 @@ class SageMakerTransport:
                 "pip install 'servestack[sagemaker]'."
             ) from error
         self._where = endpoint.name
+        self._target = target
         self._endpoint = endpoint.endpoint
         # Not the session that all of a process share: it is not safe to open clients of in threads.
         self._client = Session().client(
@@ -58,27 +59,23 @@ class SageMakerTransport:
             ),
         )
 
-    def signatures(self, _target: Target, _timeout_seconds: float) -> None:
+    def signatures(self, _timeout_seconds: float) -> None:
         """Give none: SageMaker passes no metadata on."""
 
     def predict(
-        self,
-        target: Target,
-        inputs: Rows | Columns,
-        signature: Signature | None,
-        timeout_seconds: float,
+        self, inputs: Rows | Columns, signature: Signature | None, timeout_seconds: float
     ) -> dict[str, NDArray[Any]]:
         """Invoke the endpoint with the server's own document."""
         from botocore import exceptions as boto  # noqa: PLC0415 comes with the client
 
-        attributes = _attributes(target)
+        attributes = _attributes(self._target)
         more: dict[str, Any] = {"CustomAttributes": attributes} if attributes else {}
         try:
             answer = self._client.invoke_endpoint(
                 EndpointName=self._endpoint,
                 ContentType="application/json",
                 Accept="application/json",
-                Body=request_body(target, inputs),
+                Body=request_body(self._target, inputs),
                 **more,
             )
             data = answer["Body"].read()

@@ -44,23 +44,23 @@ class VertexTransport:
     """One gRPC channel to the region, or to a dedicated endpoint's own host."""
 
     def __init__(
-        self, endpoint: VertexEndpoint, client: "PredictionServiceClient | None" = None
+        self,
+        endpoint: VertexEndpoint,
+        target: Target,
+        client: "PredictionServiceClient | None" = None,
     ) -> None:
+        self._target = target
         self._where = endpoint.name
         self._name = (
             f"projects/{endpoint.project}/locations/{endpoint.region}/endpoints/{endpoint.endpoint}"
         )
         self._client = client or _client(endpoint)
 
-    def signatures(self, _target: Target, _timeout_seconds: float) -> None:
+    def signatures(self, _timeout_seconds: float) -> None:
         """Give none: Vertex passes no metadata on."""
 
     def predict(
-        self,
-        target: Target,
-        inputs: Rows | Columns,
-        signature: Signature | None,
-        timeout_seconds: float,
+        self, inputs: Rows | Columns, signature: Signature | None, timeout_seconds: float
     ) -> dict[str, NDArray[Any]]:
         """Hand the document through to the container; the endpoint's traffic split says which."""
         from google.api import (  # type: ignore[import-untyped] # noqa: PLC0415 comes with the client
@@ -69,7 +69,7 @@ class VertexTransport:
         from google.api_core import exceptions as api  # noqa: PLC0415
 
         body = httpbody_pb2.HttpBody(
-            data=request_body(target, inputs), content_type="application/json"
+            data=request_body(self._target, inputs), content_type="application/json"
         )
         try:
             answer = self._client.raw_predict(

@@ -68,6 +68,7 @@ def connected() -> Iterator[tuple[_Service, VertexTransport]]:
     channel = grpc.insecure_channel(f"127.0.0.1:{port}")
     transport = VertexTransport(
         _ENDPOINT,
+        Target(signature="s"),
         PredictionServiceClient(transport=PredictionServiceGrpcTransport(channel=channel)),
     )
     yield service, transport
@@ -77,8 +78,9 @@ def connected() -> Iterator[tuple[_Service, VertexTransport]]:
 
 def _client(transport: VertexTransport, **options: Any) -> Client:
     retries = Retries(first_pause_seconds=0.01)
-    target = Target(signature=options.pop("signature", "serving_default"))
-    return Client(transport, target, where=_ENDPOINT.name, retries=retries, **options)
+    return Client(
+        transport, Target(signature="s"), where=_ENDPOINT.name, retries=retries, **options
+    )
 
 
 def test_rows_pass_through_vertex_as_they_are(
@@ -87,7 +89,7 @@ def test_rows_pass_through_vertex_as_they_are(
     service, transport = connected
     # More than a double can hold, so that it shows when a number was turned into one.
     large = 2**53 + 1
-    answer = _client(transport, signature="s").predict([{"n": large}, {"n": 2}])
+    answer = _client(transport).predict([{"n": large}, {"n": 2}])
     assert answer.outputs["output"].tolist() == [large, 2]
     assert service.seen[-1] == (
         "projects/p/locations/europe-west4/endpoints/12",
@@ -101,7 +103,7 @@ def test_a_manifests_signatures_give_vertex_types(
 ) -> None:
     spec = TensorSpec(dtype="float32", shape=(None,))
     signature = Signature(method_name="", inputs={"n": spec}, outputs={"score": spec})
-    client = _client(connected[1], signatures={"serving_default": signature})
+    client = _client(connected[1], signatures={"s": signature})
     assert client.predict([{"n": 0.5}]).outputs["score"].dtype == np.float32
 
 
@@ -128,4 +130,4 @@ def test_missing_credentials_are_told(monkeypatch: pytest.MonkeyPatch, tmp_path:
     monkeypatch.setenv("CLOUDSDK_CONFIG", str(tmp_path))
     monkeypatch.setenv("NO_GCE_CHECK", "true")
     with pytest.raises(RefusedError, match="gcloud auth application-default login"):
-        VertexTransport(_ENDPOINT)
+        VertexTransport(_ENDPOINT, Target())
