@@ -15,6 +15,8 @@ from model_export.errors import ModelExportError
 # A file up to this size is one request, a larger one goes in parts.
 SINGLE_BYTES: Final = 32 << 20
 _PART_BYTES: Final = (8 << 20, 16 << 20)
+# A smaller file is sent as fast as a store copies it.
+COPY_FROM_BYTES: Final = 256 << 10
 # Beyond some tens, more requests at once only queue up in the client.
 WORKERS: Final = 16
 

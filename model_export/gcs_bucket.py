@@ -18,6 +18,7 @@ from google.auth import exceptions as auth
 from requests.adapters import HTTPAdapter
 
 from model_export.bucket import (
+    COPY_FROM_BYTES,
     WORKERS,
     Checksum,
     Content,
@@ -130,9 +131,9 @@ class GcsBucket:
         known = self.objects(scratch) if resume else ()
         return GcsParts(self, key, scratch, {entry.key: entry.tag for entry in known})
 
-    def worth_copying(self, _size_bytes: int) -> bool:
-        """Say yes: a copy is one request, as sending is."""
-        return True
+    def worth_copying(self, size_bytes: int) -> bool:
+        """Tell whether it is large enough."""
+        return size_bytes >= COPY_FROM_BYTES
 
     def copy(self, source: str, key: str, content: Content) -> StoredObject:
         """Make an object of the bytes of another unless it exists."""

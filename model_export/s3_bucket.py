@@ -17,6 +17,7 @@ from typing import Any, Final
 from botocore import exceptions as boto
 
 from model_export.bucket import (
+    COPY_FROM_BYTES,
     Checksum,
     Content,
     ObjectExistsError,
@@ -28,9 +29,6 @@ from model_export.bucket import (
 from model_export.errors import ModelExportError
 from model_export.s3_session import BROKEN_OFF, connect, explained, is_conflict
 
-# S3 has no conditional copy that every store honours. One of three requests makes up for it, and
-# a small file is sent in one.
-_COPY_FROM_BYTES: Final = 256 << 10
 # The service's limits for one request.
 _COPY_AT_MOST_BYTES: Final = 5 << 30
 _DELETE_AT_MOST: Final = 1000
@@ -118,11 +116,14 @@ class S3Bucket:
         return S3Parts(self, key, resume=resume)
 
     def worth_copying(self, size_bytes: int) -> bool:
-        """Tell whether three requests cost less than sending, and one part can hold it."""
-        return _COPY_FROM_BYTES <= size_bytes <= _COPY_AT_MOST_BYTES
+        """Tell whether it is large enough, and not too large for one part."""
+        return COPY_FROM_BYTES <= size_bytes <= _COPY_AT_MOST_BYTES
 
     def copy(self, source: str, key: str, content: Content) -> StoredObject:
-        """Make an object of the bytes of another unless it exists, as a single copied part."""
+        """Make an object of the bytes of another unless it exists, as a single copied part.
+
+        Not every store honours the condition on the request that copies whole objects.
+        """
         upload = self.begin_upload(key)
         with self._explained(key):
             answer = self._client.upload_part_copy(

@@ -37,10 +37,10 @@ from tests.stores.faulty_proxy import (
 
 MakeModel = Callable[..., Path]
 # A server that hangs is waited for as long; a machine that is busy must not seem to hang.
-_PATIENCE = Patience(connect_seconds=3, answer_seconds=3, attempts=4, total_seconds=30)
+_PATIENCE = Patience(connect_seconds=2, answer_seconds=2, attempts=4, total_seconds=30)
 # The least that S3 takes for a part that is not the last.
 _PART_BYTES = 5 << 20
-_AT_ONCE = 8
+_AT_ONCE = 16
 
 
 def _open(kind: Kind, name: str) -> ObjectStore:
