@@ -79,7 +79,9 @@ def train(seed: int) -> TrainedSample:
         verbose=0,
     )
     answers = network.predict(images[_TRAINED_COUNT:], batch_size=_TESTED_COUNT, verbose=0)
-    served = {"probabilities": probabilities, "digit": keras.ops.argmax(probabilities, axis=-1)}
+    # Not argmax: the way Keras writes it has an operation that TensorFlow Lite lacks.
+    _, digit = keras.ops.top_k(probabilities, k=1)
+    served = {"probabilities": probabilities, "digit": keras.ops.squeeze(digit, axis=-1)}
     return TrainedSample(
         model=keras.Model({"image": image}, served, name="digits"),
         accuracy=float((answers.argmax(axis=1) == shown[_TRAINED_COUNT:]).mean()),
