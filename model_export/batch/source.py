@@ -101,8 +101,9 @@ def _object(place: str, scheme: str, rest: str) -> Source:
         raise RefusedError(
             f"Input {place}: {error.name} is not installed; pip install 'servestack[{extra}]'."
         ) from error
-    stored = next((each for each in bucket.objects(key) if each.key == key), None)
-    if not key or stored is None:
+    found = bucket.objects(key) if key else ()
+    stored = next((each for each in found if each.key == key), None)
+    if stored is None:
         raise RefusedError(f"Input {place}: there is no such object.")
     return Source(
         place=place,
