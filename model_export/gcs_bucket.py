@@ -36,7 +36,7 @@ with warnings.catch_warnings():
     # It announces the end of each Python version to whoever runs a program.
     warnings.simplefilter("ignore", FutureWarning)
     from google.api_core import exceptions as api
-    from google.cloud import storage
+    from google.cloud.storage import Blob, Client
     from google.cloud.storage.retry import DEFAULT_RETRY
 
 _CONTENT_TYPE: Final = "application/octet-stream"
@@ -62,7 +62,7 @@ class GcsBucket:
         self._prefix = prefix
         self.url = f"gs://{name}/{prefix}".rstrip("/")
         try:
-            self._client = storage.Client(project=None)
+            self._client = Client(project=None)
         except auth.DefaultCredentialsError as error:
             raise RefusedError(
                 f"{self.url}: no Google credentials were found. Run `gcloud auth "
@@ -190,10 +190,10 @@ class GcsBucket:
         with suppress(ObjectMissingError), self._explained(key, "object"):
             self._blob(key).delete(**self._patience)
 
-    def _blob(self, key: str) -> storage.Blob:
+    def _blob(self, key: str) -> Blob:
         return self._bucket.blob(self._prefix + key)
 
-    def _stored(self, blob: storage.Blob) -> StoredObject:
+    def _stored(self, blob: Blob) -> StoredObject:
         return StoredObject(
             key=blob.name.removeprefix(self._prefix),
             size_bytes=blob.size,
@@ -202,7 +202,7 @@ class GcsBucket:
             sha256=(blob.metadata or {}).get("sha256"),
         )
 
-    def _checked(self, blob: storage.Blob, content: Content) -> StoredObject:
+    def _checked(self, blob: Blob, content: Content) -> StoredObject:
         stored = self._stored(blob)
         if not self.holds(stored, content):
             raise damaged(self.url, stored.key)

@@ -85,7 +85,7 @@ def connect(environ: Mapping[str, str], patience: Patience) -> Any:
         endpoint = f"{'https' if _flag(environ, 'S3_USE_HTTPS') else 'http'}://{endpoint}"
     region = environ.get("AWS_REGION") or None
     session = boto3.session.Session(region_name=region)
-    if endpoint and session.region_name is None:
+    if endpoint and not session.region_name:
         session = boto3.session.Session(region_name=_DEFAULT_REGION)
     client = session.client(
         "s3",

@@ -16,8 +16,9 @@ from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 
 # `name = number: type`; `*` repeats, `%` is a map from strings. Numbers as in TensorFlow's
 # saved_model.proto, meta_graph.proto, graph.proto, function.proto, node_def.proto, op_def.proto,
-# versions.proto, example.proto, feature.proto, tensor.proto, tensor_shape.proto, tensor_bundle.proto and in TF Serving's
-# model.proto, predict.proto, get_model_metadata.proto, prediction_log.proto.
+# versions.proto, example.proto, feature.proto, tensor.proto, tensor_shape.proto,
+# tensor_bundle.proto and in TF Serving's model.proto, predict.proto, get_model_metadata.proto,
+# prediction_log.proto.
 _SCHEMA: Final = """
 SavedModel        saved_model_schema_version=1:int64 meta_graphs=2:*MetaGraph
 MetaGraph         meta_info=1:MetaInfo graph=2:Graph signatures=5:%SignatureDef assets=6:*AssetFile
@@ -93,7 +94,7 @@ _Field: Final = descriptor_pb2.FieldDescriptorProto
 
 def message(name: str) -> Any:
     """Give the class of a message of the schema; Any, since protobuf makes it at run time."""
-    found = _pool().FindMessageTypeByName(f"{_PACKAGE}.{name}")  # type: ignore[no-untyped-call] # protobuf's stubs lack it
+    found = _pool().FindMessageTypeByName(f"{_PACKAGE}.{name}")
     return message_factory.GetMessageClass(found)
 
 
@@ -116,7 +117,7 @@ def _pool() -> descriptor_pool.DescriptorPool:
             else:
                 _add(owner, field_name, int(number), type_name, repeated=kind == "*")
     pool = descriptor_pool.DescriptorPool()
-    pool.Add(file)  # type: ignore[no-untyped-call] # protobuf's stubs lack it
+    pool.Add(file)
     return pool
 
 

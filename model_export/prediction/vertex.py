@@ -90,7 +90,7 @@ class VertexTransport:
 
     def close(self) -> None:
         """End the connection."""
-        self._client.transport.close()  # type: ignore[no-untyped-call] # it says nothing of its types
+        self._client.transport.close()
 
 
 def _client(endpoint: VertexEndpoint) -> "PredictionServiceClient":
