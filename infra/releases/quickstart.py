@@ -5,6 +5,7 @@ Training and publishing run as commands of their own: infrastructure code loads 
 
 import json
 import shlex
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -111,15 +112,17 @@ def invitation(engine: StackEngine, outputs: Mapping[str, Any], sample: str) -> 
     store = shlex.quote(str(bucket))
     following = (newest_version(bucket, sample) or 0) + 1
     next_directory = f"/tmp/{sample}-{following}"  # noqa: S108 - a suggestion to paste, not a path of ours
+    # The set-up may have brought a uv of its own, which is on nobody's PATH.
+    run = "uv run " if shutil.which("uv") else ".venv/bin/"
     option = "" if engine.stack == "local" else f" -s {engine.stack}"
     lines += [
         "",
         "Try next:",
-        f"  uv run python -m samples {sample} --seed {following} --output {next_directory}",
-        f"  uv run model-export publish {next_directory} --model {sample} --store {store}",
-        f"  uv run servestack release{option} {sample}={following}",
-        f"  uv run servestack rollback{option}",
-        f"  uv run servestack history{option}",
+        f"  {run}python -m samples {sample} --seed {following} --output {next_directory}",
+        f"  {run}model-export publish {next_directory} --model {sample} --store {store}",
+        f"  {run}servestack release{option} {sample}={following}",
+        f"  {run}servestack rollback{option}",
+        f"  {run}servestack history{option}",
         f"  ./scripts/pulumi destroy -s {engine.stack} --yes",
     ]
     return "\n".join(lines)

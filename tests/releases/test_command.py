@@ -2,18 +2,20 @@
 
 import json
 import re
+import shutil
 import signal
 import subprocess
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
 import pytest
 
 from infra.releases.answering import is_close
-from tests.releases.conftest import Desk, make_desk
+from tests.releases.conftest import CHECKOUT, Desk, make_desk
 
 pytestmark = [pytest.mark.slow, pytest.mark.engine]
 
@@ -51,6 +53,17 @@ def test_a_clone_whose_stack_file_names_a_version_gets_that_version(tmp_path: Pa
         assert file.read_bytes() == before
     finally:
         desk.server().kill()
+
+
+def test_the_printed_commands_run_without_uv_on_path(desk: Desk) -> None:
+    desk.settle()
+    path = f"{CHECKOUT}/.venv/bin:/usr/bin:/bin"
+    if shutil.which("uv", path=path):
+        pytest.skip("this system has uv among its own programs")
+    without_uv = {**desk.environment, "PATH": path}
+    told = replace(desk, environment=without_uv).servestack("up", "--sample", "heart").stdout
+    assert "  .venv/bin/servestack rollback\n" in told
+    assert "uv run" not in told
 
 
 def test_a_second_up_changes_nothing_and_leaves_no_entry(desk: Desk) -> None:
