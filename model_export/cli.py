@@ -10,13 +10,22 @@ from typing import Any
 import click
 from pydantic import JsonValue
 
+from model_export import stack
 from model_export.cli_batch import batch_command
 from model_export.cli_export import export_command
 from model_export.cli_fetch import fetch_command
 from model_export.cli_inspect import diff_command, inspect_command
 from model_export.cli_keeping import delete_command, gc_command, signer_of, signs, verify_command
 from model_export.cli_optimise import optimise_command
-from model_export.cli_options import JSON, MODEL, STORE, model_name, progress, version_number
+from model_export.cli_options import (
+    JSON,
+    MODEL,
+    RELEASE_META,
+    model_name,
+    progress,
+    takes_store,
+    version_number,
+)
 from model_export.cli_predict import predict_command
 from model_export.cli_validate import validate_command
 from model_export.errors import ModelExportError, RefusedError
@@ -81,12 +90,19 @@ def main() -> None:
     """  # noqa: D301 click's mark for lines to leave as they are
 
 
+def _remember_release(
+    ctx: click.Context, _param: click.Parameter, stack_name: str | None
+) -> str | None:
+    ctx.meta[RELEASE_META] = stack_name
+    return stack_name
+
+
 @main.command("publish")
 @click.argument(
     "directory", metavar="DIR", type=click.Path(exists=True, file_okay=False, path_type=Path)
 )
 @MODEL
-@STORE
+@takes_store
 @click.option(
     "--version",
     metavar="N",
@@ -104,6 +120,13 @@ def main() -> None:
     callback=_numbers,
     help="What was measured, as in accuracy=0.87.",
 )
+@click.option(
+    "--release",
+    metavar="STACK",
+    callback=_remember_release,
+    is_eager=True,
+    help="Release the version to this stack too; without --store its bucket is meant.",
+)
 @signs
 @JSON
 def publish_command(  # noqa: PLR0913 one parameter for each option
@@ -114,6 +137,7 @@ def publish_command(  # noqa: PLR0913 one parameter for each option
     version: int | None,
     labels: dict[str, str],
     metrics: dict[str, float],
+    release: str | None,
     sign: Path | None,
     sign_keyless: bool,
     as_json: bool,
@@ -145,11 +169,13 @@ def publish_command(  # noqa: PLR0913 one parameter for each option
             f"Published {model} version {manifest.version}: {size(manifest.size_bytes)} in "
             f"{len(manifest.files)} files, {published.url}"
         )
+    if release is not None:
+        stack.release(release, model, manifest.version)
 
 
 @main.command("list")
 @click.option("--model", metavar="NAME", callback=model_name, help="Only this model.")
-@STORE
+@takes_store
 @JSON
 def list_command(*, model: str | None, store_url: str, as_json: bool) -> None:
     """List the versions in the store, oldest first."""
@@ -180,7 +206,7 @@ def list_command(*, model: str | None, store_url: str, as_json: bool) -> None:
     callback=version_number,
     help="Left out: the highest that is published.",
 )
-@STORE
+@takes_store
 @JSON
 def show_command(*, model: str, version: int | None, store_url: str, as_json: bool) -> None:
     """Tell what one version is: its signatures, files and origin."""

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from model_export.cli_options import MODEL, STORE, progress, version_number
+from model_export.cli_options import MODEL, progress, takes_store, version_number
 from model_export.errors import RefusedError
 from model_export.fetch import fetch
 from model_export.report import size
@@ -20,7 +20,7 @@ from model_export.store import open_store
     callback=version_number,
     help="Left out: the highest that is published.",
 )
-@STORE
+@takes_store
 def fetch_command(*, directory: Path, model: str, version: int | None, store_url: str) -> None:
     """Copy a version out of the store into DIR, which is new or empty.
 

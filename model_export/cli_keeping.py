@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from model_export.cli_options import JSON, MODEL, STORE, progress, version_number
+from model_export.cli_options import JSON, MODEL, progress, takes_store, version_number
 from model_export.errors import RefusedError
 from model_export.layout import parse_version, version_path
 from model_export.report import size
@@ -78,7 +78,7 @@ _NOTHING_IN_USE = click.option(
 @click.command("verify")
 @MODEL
 @click.option("--version", required=True, metavar="N", callback=version_number)
-@STORE
+@takes_store
 @click.option("--deep", is_flag=True, help="Re-read every file, whatever checksums the store has.")
 @click.option(
     "--public-key", metavar="KEY", type=_KEY, help="Require the signature of this key (PEM)."
@@ -149,7 +149,7 @@ def _verdict(where: str, found: Verification) -> str:
 
 @click.command("gc")
 @MODEL
-@STORE
+@takes_store
 @click.option(
     "--keep", required=True, metavar="N", type=click.IntRange(1), help="Keep the N newest."
 )
@@ -211,7 +211,7 @@ def _plain(cleaning: Cleaning) -> dict[str, Any]:
 @click.command("delete")
 @MODEL
 @click.option("--version", required=True, metavar="N", callback=version_number)
-@STORE
+@takes_store
 @_IN_USE
 @_NOTHING_IN_USE
 @click.option("--yes", is_flag=True, help="Do not ask.")

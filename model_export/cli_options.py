@@ -12,6 +12,7 @@ import click
 
 from model_export.layout import MODEL_NAME_RULE, is_model_name, parse_version
 from model_export.prediction.endpoint import FORMS
+from model_export.stack import stack_bucket
 
 
 def version_number(_ctx: click.Context, _param: click.Parameter, text: str | None) -> int | None:
@@ -56,13 +57,44 @@ def model_name(_ctx: click.Context, _param: click.Parameter, text: str | None) -
     return text
 
 
-STORE: Final = click.option(
-    "--store",
-    "store_url",
-    required=True,
-    metavar="URL",
-    help="gs://BUCKET, s3://BUCKET or a directory.",
-)
+def _remember_stack(ctx: click.Context, _param: click.Parameter, stack: str | None) -> None:
+    ctx.meta[_STACK_META] = stack
+
+
+def _store_url(ctx: click.Context, param: click.Parameter, url: str | None) -> str:
+    stack = ctx.meta.get(_STACK_META) or ctx.meta.get(RELEASE_META)
+    if url is not None and ctx.meta.get(_STACK_META):
+        raise click.UsageError("--store and --stack both say which bucket it is; give one.")
+    if url is not None:
+        return url
+    if stack is None:
+        raise click.MissingParameter(ctx=ctx, param=param)
+    return stack_bucket(stack)
+
+
+_STACK_META: Final = "model_export.stack"
+RELEASE_META: Final = "model_export.release"
+
+
+def takes_store(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the ways to say which bucket it is."""
+    command = click.option(
+        "--store",
+        "store_url",
+        metavar="URL",
+        callback=_store_url,
+        help="gs://BUCKET, s3://BUCKET or a directory.",
+    )(command)
+    return click.option(
+        "--stack",
+        metavar="NAME",
+        callback=_remember_stack,
+        expose_value=False,
+        is_eager=True,
+        help="The bucket of this servestack stack, instead of --store.",
+    )(command)
+
+
 MODEL: Final = click.option("--model", required=True, metavar="NAME", callback=model_name)
 JSON: Final = click.option("--json", "as_json", is_flag=True, help="Answer in JSON.")
 

@@ -259,6 +259,13 @@ def status(*, stack: str, as_json: bool) -> None:
         click.get_current_context().exit(1)
 
 
+@main.command()
+@_STACK
+def bucket(*, stack: str) -> None:
+    """Print the URL of the stack's bucket, as `model-export --store` takes it."""
+    click.echo(_open(stack).outputs()["bucket"])
+
+
 def _open(stack: str) -> "Session":
     from infra.releases.session import open_session  # noqa: PLC0415 - see the module's docstring
 

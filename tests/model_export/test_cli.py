@@ -122,6 +122,38 @@ def test_a_mistake_in_the_request_exits_with_2_and_says_what_to_write(
     assert result.stdout == ""
 
 
+def test_a_stack_is_asked_for_its_bucket(
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    servestack = tmp_path / "servestack"
+    servestack.write_text(f'#!/bin/sh\ntest "$*" = "bucket --stack dev" && echo "{root}"\n')
+    servestack.chmod(0o755)
+    monkeypatch.setattr("sys.executable", str(tmp_path / "python"))
+    assert _run("list", "--stack", "dev").output == _run("list", "--store", root).output
+    refused = _run("list", "--stack", "nope")
+    assert refused.exit_code == 2
+    assert "bucket of stack nope is not known" in refused.output
+
+
+def test_a_stack_without_servestack_is_refused_with_both_ways_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.executable", str(tmp_path / "python"))
+    monkeypatch.setenv("PATH", str(tmp_path))
+    refused = _run("list", "--stack", "dev")
+    assert refused.exit_code == 2
+    assert "servestack[infra]" in refused.output
+    assert "--store URL" in refused.output
+
+
+def test_a_bucket_is_said_once(root: Path) -> None:
+    both = _run("list", "--stack", "dev", "--store", root)
+    neither = _run("list")
+    assert (both.exit_code, neither.exit_code) == (2, 2)
+    assert "give one" in both.output
+    assert "--store" in neither.output
+
+
 def test_a_failure_of_the_operation_exits_with_1() -> None:
     # Port 1 of this machine: nobody listens there.
     for endpoint in ("http://127.0.0.1:1", "127.0.0.1:1"):

@@ -5,6 +5,7 @@ import re
 import shutil
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -288,6 +289,24 @@ def test_an_unknown_stack_is_told_with_those_there_are(desk: Desk) -> None:
         refused = desk.servestack(*command, "-s", "nope", expect=2)
         assert "Pulumi.nope.yaml" in refused.stderr
         assert "local" in refused.stderr
+
+
+def test_publishing_can_release_to_a_stack_whose_bucket_it_finds_by_itself(desk: Desk) -> None:
+    desk.settle()
+    copy = desk.directory / "models" / "2"
+    command = [sys.executable, "-m", "model_export", "publish", str(copy), "--model", "heart"]
+    done = subprocess.run(
+        [*command, "--version", "9", "--release", "local", "--json"],
+        cwd=desk.directory,
+        env=dict(desk.environment),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["url"] == f"{desk.bucket.as_uri()}/heart/9"
+    assert "heart: 1 → 9" in done.stderr
+    assert desk.serving() == {9}
 
 
 def test_a_stack_that_was_destroyed_is_told_from_one_that_is_up(desk: Desk) -> None:
