@@ -11,12 +11,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
-from google.protobuf.message import DecodeError
-
-from model_export import wire
-from model_export.errors import RefusedError
 from model_export.manifest import Signature
-from model_export.savedmodel import read_signatures
+from model_export.savedmodel import read_graphs, read_signatures
 
 OPERATIONS_FILE: Final = Path(__file__).with_name("tensorflow_operations.txt")
 # They call back into the Python process that made the graph, and no server is that one.
@@ -51,17 +47,7 @@ class Graph:
 
 def parse_graphs(document: bytes, where: str) -> tuple[Graph, ...]:
     """Read every graph; `where` names the file in errors."""
-    saved_model = wire.message("SavedModel")()
-    try:
-        saved_model.ParseFromString(document)
-    except DecodeError as error:
-        raise RefusedError(
-            f"{where} is corrupt or cut short: it is no SavedModel protocol buffer. "
-            "Export the model again."
-        ) from error
-    if not saved_model.meta_graphs:
-        raise RefusedError(f"{where} is empty: it holds no graph. Export the model again.")
-    return tuple(_graph(meta_graph) for meta_graph in saved_model.meta_graphs)
+    return tuple(_graph(meta_graph) for meta_graph in read_graphs(document, where))
 
 
 @cache

@@ -4,7 +4,7 @@ Owns `saved_model.pb`: its signatures and the TensorFlow that wrote it. Does not
 model, and reads no variables.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -27,8 +27,8 @@ class SavedModelSummary:
     tensorflow_version: str
 
 
-def parse_saved_model(document: bytes, where: str) -> SavedModelSummary:
-    """Read the graph that a server loads, the one tagged `serve`; `where` names it in errors."""
+def read_graphs(document: bytes, where: str) -> Sequence[Any]:
+    """Parse the file into its graphs, of which there is at least one."""
     saved_model = wire.message("SavedModel")()
     try:
         saved_model.ParseFromString(document)
@@ -39,9 +39,16 @@ def parse_saved_model(document: bytes, where: str) -> SavedModelSummary:
         ) from error
     if not saved_model.meta_graphs:
         raise RefusedError(f"{where} is empty: it holds no graph. Export the model again.")
-    serving = [graph for graph in saved_model.meta_graphs if SERVE_TAG in graph.meta_info.tags]
+    graphs: Sequence[Any] = saved_model.meta_graphs
+    return graphs
+
+
+def parse_saved_model(document: bytes, where: str) -> SavedModelSummary:
+    """Read the graph that a server loads, the one tagged `serve`; `where` names it in errors."""
+    graphs = read_graphs(document, where)
+    serving = [graph for graph in graphs if SERVE_TAG in graph.meta_info.tags]
     if not serving:
-        found = sorted({tag for graph in saved_model.meta_graphs for tag in graph.meta_info.tags})
+        found = sorted({tag for graph in graphs for tag in graph.meta_info.tags})
         raise RefusedError(
             f"{where} has no graph with the tag '{SERVE_TAG}' (its tags: {', '.join(found) or '-'})"
             ", so no server can load it. Export it with tf.saved_model.save."
