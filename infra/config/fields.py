@@ -1,6 +1,6 @@
 """Every field of a stack's configuration by its path, read off the model.
 
-A path has dots between keys and `*` for a model's name: `models.*.canary.share`.
+A path has dots between keys and `*` for a name of the user's: `models.*.canary.share`.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -24,6 +24,13 @@ def all_fields() -> Mapping[str, FieldInfo]:
 
 
 @cache
+def named_sections() -> frozenset[str]:
+    """Give the sections whose keys are names of the user's, each over a section of its own."""
+    found = (path.rpartition(f".{ANY_NAME}.")[0] for path in all_fields())
+    return frozenset(path for path in found if path)
+
+
+@cache
 def leaf_fields() -> frozenset[str]:
     """Give the fields that hold a value themselves."""
     paths = all_fields()
@@ -40,10 +47,11 @@ def children(path: str) -> list[str]:
 
 
 def path_of(place: Sequence[str]) -> str:
-    """Give the path of the field that stands at a place, a model's name left open."""
-    if len(place) > 1 and place[0] == "models":
-        place = (place[0], ANY_NAME, *place[2:])
-    return ".".join(place)
+    """Give the path of the field that stands at a place, the user's own names left open."""
+    path = ""
+    for key in place:
+        path = f"{path}.{ANY_NAME if path in named_sections() else key}" if path else key
+    return path
 
 
 def accepts(info: FieldInfo) -> Accepts | None:

@@ -9,7 +9,7 @@ from typing import Final
 
 from pydantic.fields import FieldInfo
 
-from infra.config.fields import ANY_NAME, accepts, all_fields, children, leaf_fields
+from infra.config.fields import ANY_NAME, accepts, all_fields, children, leaf_fields, named_sections
 from infra.config.problems import NAMESPACE
 from infra.config.refusals import REFUSALS, Refusal
 from infra.config.values import Platform, Target
@@ -51,8 +51,8 @@ def guide() -> str:
 
 
 def _section(path: str) -> str:
-    if path == "models":
-        path = f"models.{ANY_NAME}"
+    if path in named_sections():
+        path = f"{path}.{ANY_NAME}"
     info = all_fields().get(path.removesuffix(f".{ANY_NAME}"))
     rows = [_row(f"{path}.{key}" if path else key) for key in children(path)]
     lines = [
@@ -79,7 +79,7 @@ def _row(path: str) -> str:
     info = all_fields()[path]
     key = path.rpartition(".")[2]
     rule = accepts(info) if path in leaf_fields() else None
-    inner = f"{path}.{ANY_NAME}" if path == "models" else path
+    inner = f"{path}.{ANY_NAME}" if path in named_sections() else path
     takes = rule.rule if rule else f"[a section](#{_anchor(inner)})"
     return (
         f"| `{key}` | {takes} | {_default(info, is_leaf=rule is not None)} | {info.description} |"

@@ -8,33 +8,28 @@ known to be sound. It also fills in the defaults that depend on the platform.
 from collections.abc import Mapping
 from typing import Any, Final
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
+from infra.config.sections.aws import AwsConfig
+from infra.config.sections.bucket import BucketConfig
+from infra.config.sections.gcp import GcpConfig
+from infra.config.sections.kubernetes import KubernetesConfig
+from infra.config.sections.local import LocalConfig, PortsConfig
+from infra.config.sections.section import Section
+from infra.config.sections.serving import (
+    AutoscalingConfig,
+    BatchingConfig,
+    CanaryConfig,
+    GpuConfig,
+    ResourcesConfig,
+    ThreadsConfig,
+)
 from infra.config.values import (
-    AcceleratorType,
-    Address,
-    AwsRegion,
-    BatchSizes,
-    BucketName,
     Count,
-    CpuQuantity,
-    DirectoryPath,
-    Fraction,
-    GcpProject,
-    GcpRegion,
-    Image,
-    KubeContext,
-    KubeNamespace,
     Label,
-    MemoryQuantity,
-    Micros,
     ModelName,
-    Percent,
     PlatformChoice,
-    Port,
     Seconds,
-    ServerChoice,
-    Share,
     StrategyChoice,
     Target,
     TargetChoice,
@@ -49,144 +44,6 @@ LATEST: Final = "latest"
 def _without_default(schema: dict[str, Any]) -> None:
     """Leave out of the schema a default that depends on the platform."""
     del schema["default"]
-
-
-class Section(BaseModel):
-    """A mapping in the stack file, with known keys only."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class BucketConfig(Section):
-    """Where published versions lie."""
-
-    path: DirectoryPath | None = Field(
-        default=None,
-        description="Directory of the bucket, absolute or below the project's. "
-        "Absent: one that belongs to this stack alone.",
-    )
-    name: BucketName | None = Field(
-        default=None,
-        description="Name of the bucket in the cloud. Absent: made from the stack's name.",
-    )
-    force_destroy: YesNo = Field(
-        default=False,
-        description="Let `pulumi destroy` delete the bucket with the versions in it.",
-    )
-
-
-class LocalConfig(Section):
-    """How a local stack runs its servers."""
-
-    server: ServerChoice = Field(
-        default="process",
-        description="`process` is this project's own server; `docker` runs the real image.",
-    )
-    image: Image = Field(
-        default="tensorflow/serving:2.19.1", description="Image for `server: docker`."
-    )
-    bind_address: Address = Field(
-        default="127.0.0.1",
-        description="Address the servers listen on. 0.0.0.0 opens them to the network, "
-        "without any authentication.",
-    )
-
-
-class GcpConfig(Section):
-    """The place on Google Cloud."""
-
-    project: GcpProject | None = Field(default=None, description="Project that holds everything.")
-    region: GcpRegion | None = Field(
-        default=None, description="Region of the bucket and of serving."
-    )
-
-
-class AwsConfig(Section):
-    """The place on AWS."""
-
-    region: AwsRegion | None = Field(
-        default=None, description="Region of the bucket and of serving."
-    )
-
-
-class KubernetesConfig(Section):
-    """The place in a cluster."""
-
-    context: KubeContext | None = Field(
-        default=None, description="Context of your kubeconfig that names the existing cluster."
-    )
-    namespace: KubeNamespace | None = Field(
-        default=None, description="Namespace of the models. Absent: made from the stack's name."
-    )
-
-
-class CanaryConfig(Section):
-    """A second version that takes a part of the traffic."""
-
-    version: Version = Field(description="The version on trial.")
-    share: Share = Field(description="Percent of the requests that go to it.")
-
-
-class AutoscalingConfig(Section):
-    """How many replicas, by load."""
-
-    min_replicas: Count = Field(description="Fewest replicas.")
-    max_replicas: Count = Field(description="Most replicas.")
-    target_cpu_percent: Percent = Field(
-        default=60, description="Load at which replicas are added, in percent of the requested CPU."
-    )
-
-
-class ResourcesConfig(Section):
-    """What each replica asks of its node."""
-
-    cpu: CpuQuantity | None = Field(default=None, description="Cores, for example 2 or 500m.")
-    memory: MemoryQuantity | None = Field(default=None, description="Memory, for example 4Gi.")
-
-
-class GpuConfig(Section):
-    """Accelerators of each replica."""
-
-    type: AcceleratorType = Field(description="The accelerator as the cloud names it.")
-    count: Count = Field(default=1, description="Accelerators for each replica.")
-    memory_fraction: Fraction | None = Field(
-        default=None, description="Part of the accelerator's memory that the server may take."
-    )
-
-
-class BatchingConfig(Section):
-    """Putting requests that arrive together into one run, by TF Serving's own names."""
-
-    max_batch_size: Count = Field(default=32, description="Most examples in a batch.")
-    batch_timeout_micros: Micros = Field(
-        default=1_000, description="Longest wait for a batch to fill, in microseconds."
-    )
-    max_enqueued_batches: Count = Field(
-        default=100, description="Batches that may wait before requests are refused."
-    )
-    num_batch_threads: Count = Field(default=4, description="Batches that run at the same time.")
-    allowed_batch_sizes: BatchSizes = Field(
-        default=(),
-        description="Sizes a batch is padded to, ascending, the last equal to max_batch_size.",
-    )
-
-
-class ThreadsConfig(Section):
-    """TensorFlow's thread pools. Absent: TensorFlow takes what the machine has."""
-
-    intra_op: Count | None = Field(default=None, description="Threads inside one operation.")
-    inter_op: Count | None = Field(default=None, description="Operations at the same time.")
-
-
-class PortsConfig(Section):
-    """Fixed ports of a local server."""
-
-    rest: Port | None = Field(
-        default=None, description="Port for REST. Absent: a free one is kept."
-    )
-    grpc: Port | None = Field(
-        default=None, description="Port for gRPC. Absent: a free one is kept."
-    )
 
 
 class ModelConfig(Section):

@@ -8,7 +8,7 @@ from typing import Any, Final, TypeVar
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from infra.config.fields import ANY_NAME, accepts, all_fields, children, path_of
+from infra.config.fields import ANY_NAME, accepts, all_fields, children, named_sections, path_of
 from infra.config.model import LATEST, StackConfig
 from infra.config.problems import ConfigError, Finding, near, shown
 from infra.config.refusals import REFUSALS, Place
@@ -20,6 +20,9 @@ SECRET_MARK: Final = "secure"  # noqa: S105 - the key that Pulumi puts over an e
 # Listing a directory is free; listing a bucket is billed by the request.
 _LOCAL_POLL_SECONDS: Final = 1
 _BUCKET_POLL_SECONDS: Final = 120
+
+# What may stand below a key whose keys are the user's own names.
+_NAMED_EXAMPLES: Final = {"models": "heart: {version: 2}", "models.*.labels": "stable: 2"}
 
 _Raw = Mapping[str, Any]
 _At = tuple[str, ...]
@@ -77,7 +80,8 @@ def _screen(value: Any, at: _At, findings: list[Finding]) -> Any:
                 )
             )
         elif inner is None:
-            empty = f", or write: {shown(key)}: {{}}" if at == ("models",) else ""
+            is_named = path_of(at) in named_sections()
+            empty = f", or write: {shown(key)}: {{}}" if is_named else ""
             findings.append(
                 Finding(
                     at=place,
@@ -135,16 +139,15 @@ def _model_defaults(model: _Raw, platform: Platform) -> _Raw:
 
 def _part(at: _At) -> _At:
     """Give the part that cannot be judged as a whole when something in it is wrong."""
-    return at[:2] if at[0] == "models" else at[:1]
+    return at[:2] if at[0] in named_sections() else at[:1]
 
 
 def _without(clean: _Raw, findings: Iterable[Finding]) -> _Raw:
     parts = {_part(finding.at) for finding in findings}
     left = {key: value for key, value in clean.items() if (key,) not in parts}
-    if isinstance(models := left.get("models"), Mapping):
-        left["models"] = {
-            name: model for name, model in models.items() if ("models", name) not in parts
-        }
+    for key in named_sections() & left.keys():
+        if isinstance(entries := left[key], Mapping):
+            left[key] = {name: entry for name, entry in entries.items() if (key, name) not in parts}
     return left
 
 
@@ -199,8 +202,8 @@ def _unknown(at: _At) -> Finding:
 
 
 def _keys_below(path: str) -> str:
-    if path in {"models", "models.*.labels"}:
-        example = "heart: {version: 2}" if path == "models" else "stable: 2"
+    example = _NAMED_EXAMPLES.get(path)
+    if example is not None:
         return f"Write below it, for example: {example}"
     return f"Its keys are: {', '.join(children(path))}"
 

@@ -1,45 +1,19 @@
-"""Rules about more than one value: what fields of a configuration must be to each other. Pure."""
+"""What the fields of one model must be to each other, whatever serves it. Pure."""
 
 from collections.abc import Iterator
 from itertools import pairwise
 
-from infra.config.model import LATEST, ModelConfig, StackConfig
+from infra.config.model import LATEST, ModelConfig
 from infra.config.problems import Finding
-from infra.config.values import Platform, Strategy
+from infra.config.values import Strategy
 
 
-def broken_rules(stack: StackConfig) -> Iterator[Finding]:
-    """Give every rule that the configuration breaks as a whole."""
-    yield from _place(stack)
-    for name, model in stack.models.items():
-        at = ("models", name)
-        yield from _versions(at, model)
-        yield from _strategy(at, model)
-        yield from _capacity(at, model)
-        yield from _batching(at, model)
-    yield from _ports(stack)
-
-
-def _place(stack: StackConfig) -> Iterator[Finding]:
-    needed = {
-        Platform.LOCAL: (),
-        Platform.GCP: (
-            ("gcp", "project", stack.gcp.project, "example-ml-dev"),
-            ("gcp", "region", stack.gcp.region, "europe-west4"),
-        ),
-        Platform.AWS: (("aws", "region", stack.aws.region, "eu-central-1"),),
-        Platform.KUBERNETES: (
-            ("kubernetes", "context", stack.kubernetes.context, "kind-kind"),
-            ("bucket", "path", stack.bucket.path, "/mnt/models"),
-        ),
-    }
-    for section, key, value, example in needed[stack.platform]:
-        if value is None:
-            yield Finding(
-                at=(section, key),
-                rule=f"is missing; a stack of platform {stack.platform} needs it",
-                remedy=f"Write for example: {key}: {example}",
-            )
+def model_findings(at: tuple[str, ...], model: ModelConfig) -> Iterator[Finding]:
+    """Give every rule that one model breaks."""
+    yield from _versions(at, model)
+    yield from _strategy(at, model)
+    yield from _capacity(at, model)
+    yield from _batching(at, model)
 
 
 def _versions(at: tuple[str, ...], model: ModelConfig) -> Iterator[Finding]:
@@ -127,19 +101,3 @@ def _batching(at: tuple[str, ...], model: ModelConfig) -> Iterator[Finding]:
             rule=f"{list(sizes)} must ascend and end with max_batch_size: {largest}",
             remedy=f"Write for example: allowed_batch_sizes: {kept}",
         )
-
-
-def _ports(stack: StackConfig) -> Iterator[Finding]:
-    owners: dict[int, str] = {}
-    for name, model in stack.models.items():
-        for door in ("rest", "grpc"):
-            port = getattr(model.ports, door, None)
-            if port is None:
-                continue
-            if port in owners:
-                yield Finding(
-                    at=("models", name, "ports", door),
-                    rule=f"port {port} is taken already by models.{owners[port]}",
-                    remedy="Write another port, or remove the line and a free one is chosen",
-                )
-            owners.setdefault(port, f"{name}.ports.{door}")

@@ -1,0 +1,17 @@
+"""Rules about more than one value: what fields of a configuration must be to each other. Pure."""
+
+from collections.abc import Iterator
+
+from infra.config.model import StackConfig
+from infra.config.problems import Finding
+from infra.config.rules.local import port_findings
+from infra.config.rules.models import model_findings
+from infra.config.rules.places import place_findings
+
+
+def broken_rules(stack: StackConfig) -> Iterator[Finding]:
+    """Give every rule that the configuration breaks as a whole."""
+    yield from place_findings(stack)
+    for name, model in stack.models.items():
+        yield from model_findings(("models", name), model)
+    yield from port_findings(stack)
