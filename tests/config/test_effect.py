@@ -7,9 +7,8 @@ import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
-import pulumi
 import pytest
 
 from infra.config import Platform
@@ -18,22 +17,7 @@ from infra.program import main
 from model_export.layout import manifest_path
 from model_export.manifest import Manifest, dump_manifest
 from tests.config.examples import PLACES, merged, stack_with
-
-
-class Recorder(pulumi.runtime.Mocks):
-    """Keeps what the program would have the engine make."""
-
-    def __init__(self) -> None:
-        self.resources: dict[str, Any] = {}
-
-    def new_resource(
-        self, args: pulumi.runtime.MockResourceArgs
-    ) -> tuple[str | None, dict[Any, Any]]:
-        self.resources[f"{args.typ} {args.name}"] = dict(args.inputs)
-        return args.name, dict(args.inputs)
-
-    def call(self, args: pulumi.runtime.MockCallArgs) -> NoReturn:
-        raise AssertionError(args.token)
+from tests.declaring import declare
 
 
 @pytest.fixture
@@ -61,10 +45,7 @@ def resources_of(raw: Mapping[str, Any], monkeypatch: pytest.MonkeyPatch) -> dic
         for key, value in raw.items()
     }
     monkeypatch.setenv("PULUMI_CONFIG", json.dumps(config))
-    recorder = Recorder()
-    pulumi.runtime.set_mocks(recorder, project="servestack", stack="test")
-    pulumi.runtime.test(main)()  # type: ignore[no-untyped-call]
-    return recorder.resources
+    return {f"{one.type} {one.name}": one.inputs for one in declare(main).resources}
 
 
 def replaced(raw: Mapping[str, Any], keys: list[str], value: Any) -> dict[str, Any]:
