@@ -16,8 +16,14 @@ from model_export.bucket import WORKERS, ObjectExistsError, ObjectMissingError, 
 from model_export.errors import ModelExportError, RefusedError
 
 _DEFAULT_REGION: Final = "us-east-1"
-# Another conditional request for the same key is under way; S3 asks to repeat it.
-_CONFLICT: Final = {"409", "ConditionalRequestConflict", "OperationAborted"}
+# Another request is in the way of a conditional one, which S3 asks to repeat.
+_CONFLICT: Final = {
+    "409",
+    "ConditionalRequestConflict",
+    "OperationAborted",
+    # versitygw's, when it makes a key's folder while another's last object is removed from it.
+    "ExistingObjectIsDirectory",
+}
 # What a body that breaks off raises, however it does.
 BROKEN_OFF: Final = (boto.HTTPClientError, boto.IncompleteReadError, HTTPException, OSError)
 _TOO_MANY_REQUESTS: Final = 429

@@ -272,6 +272,27 @@ def test_too_many_requests_are_told_as_such_in_one_line(cloud: Cloud, proxy: Fau
 
 
 @pytest.mark.parametrize(
+    "code", ["ConditionalRequestConflict", "OperationAborted", "ExistingObjectIsDirectory"]
+)
+def test_s3_is_asked_again_where_another_request_was_in_the_way(
+    clouds: Callable[[str], Cloud], monkeypatch: pytest.MonkeyPatch, code: str
+) -> None:
+    cloud = clouds("s3")
+
+    def conflict(call: Call) -> None:
+        call.reply(409, [], f"<Error><Code>{code}</Code><Message>no</Message></Error>".encode())
+
+    with faulty_proxy(cloud.endpoint) as proxy:
+        for name, value in cloud.environment(proxy.url).items():
+            monkeypatch.setenv(name, value)
+        bucket = _bucket(cloud)
+        proxy.plan(_MODEL, Plan(conflict, 1))
+        bucket.create(f"{_MODEL}/a", b"a", content_of(b"a", bucket))
+        assert len(proxy.plan(_MODEL).calls) == 2
+        assert bucket.read(f"{_MODEL}/a") == b"a"
+
+
+@pytest.mark.parametrize(
     ("variable", "value", "said"),
     [
         ("AWS_SECRET_ACCESS_KEY", "wrong", "does not accept the credentials"),
