@@ -89,7 +89,7 @@ class Batcher:
         batch = self._open.get(key)
         if batch is not None and batch.rows + task.rows > self._parameters.max_batch_size:
             batch.full = True
-            batch = None
+            self._pump()
         if batch is None or batch.full:
             if self._waiting_by_plan[plan] >= self._parameters.max_enqueued_batches:
                 raise ServingError(
