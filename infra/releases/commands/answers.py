@@ -1,0 +1,58 @@
+"""How commands open a stack, and how they answer: words for a person, JSON for a script."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import click
+
+from infra.releases.rollout import Plan
+from infra.releases.session import Session, open_session
+
+
+def open_stack(stack: str) -> Session:
+    """Find the stack's file; what happens meanwhile is told on stderr."""
+    return open_session(project_directory(), stack, say=lambda line: click.echo(line, err=True))
+
+
+def project_directory() -> Path:
+    """Find the project as the engine does, in this directory or above; else take our own."""
+    here = Path.cwd()
+    places = (place for place in (here, *here.parents) if (place / "Pulumi.yaml").is_file())
+    return next(places, Path(__file__).resolve().parents[3])
+
+
+def answer_plan(plan: Plan, result: str, outputs: Mapping[str, Any], *, as_json: bool) -> None:
+    """Say what became of a plan, model by model."""
+    before = plan.file.releases
+    if as_json:
+        print_json(
+            {
+                "result": result,
+                "changes": {
+                    name: {"from": asdict(before[name]), "to": asdict(release)}
+                    for name, release in plan.after.items()
+                    if release != before[name]
+                },
+                "models": outputs.get("models", {}),
+            }
+        )
+        return
+    for name, release in plan.after.items():
+        words = {
+            "nothing to do": f"{name} {release}: serves already, nothing to do",
+            "dry run": f"{name} {release}: can be released; nothing was changed",
+            "written": f"{name} {release}: written to {plan.file.path.name}; "
+            "to bring the stack to it: servestack up",
+        }
+        address = (outputs.get("models", {}).get(name) or {}).get("rest")
+        click.echo(words.get(result) or f"{name} {release}: {result}, {address or 'not served'}")
+    if not plan.after:
+        click.echo("Everything is as it was then: nothing to do")
+
+
+def print_json(document: Any) -> None:
+    """Write a document for a script."""
+    click.echo(json.dumps(document, indent=2, default=str))

@@ -1,0 +1,15 @@
+"""The options that several commands share, word for word."""
+
+from typing import Final
+
+import click
+
+STACK: Final = click.option(
+    "-s", "--stack", default="local", show_default=True, metavar="NAME", help="Pulumi.NAME.yaml."
+)
+JSON: Final = click.option("--json", "as_json", is_flag=True, help="Answer in JSON.")
+YES: Final = click.option("--yes", "-y", is_flag=True, help="Do not ask.")
+DRY_RUN: Final = click.option("--dry-run", is_flag=True, help="Check and show, change nothing.")
+MESSAGE: Final = click.option(
+    "-m", "--message", metavar="TEXT", help="What the history shall say of it."
+)

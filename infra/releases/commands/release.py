@@ -1,0 +1,71 @@
+"""`servestack release`: serve other versions."""
+
+from collections.abc import Sequence
+from contextlib import nullcontext
+
+import click
+
+from infra.releases import request, rollout
+from infra.releases.commands.answers import answer_plan, open_stack
+from infra.releases.commands.options import DRY_RUN, JSON, MESSAGE, STACK, YES
+
+
+@click.command()
+@STACK
+@click.argument("pairs", metavar="MODEL=VERSION...", nargs=-1, required=True)
+@click.option(
+    "--canary",
+    "share",
+    type=click.IntRange(1, 99),
+    metavar="PERCENT",
+    help="Serve the version beside the stable one, with this part of the requests.",
+)
+@click.option(
+    "--label", "labels", multiple=True, metavar="LABEL=VERSION", help="Let a label name a version."
+)
+@click.option("--no-up", is_flag=True, help="Write the stack file only.")
+@MESSAGE
+@YES
+@DRY_RUN
+@JSON
+def command(  # noqa: PLR0913 - one parameter for each option
+    *,
+    stack: str,
+    pairs: Sequence[str],
+    share: int | None,
+    labels: Sequence[str],
+    no_up: bool,
+    message: str | None,
+    yes: bool,
+    dry_run: bool,
+    as_json: bool,
+) -> None:
+    """Serve other versions: `servestack release heart=2 digits=1`.
+
+    Each version must be published, whole and unaltered. The stack file is edited, the stack is
+    updated, and the versions must answer as they did when they were exported. If anything fails,
+    the file and the stack are put back and what served before serves.
+
+    Releasing a version without --canary also ends a trial of the model.
+    """
+    asked = request.parse_request(pairs, canary_share=share, labels=labels)
+    session = open_stack(stack)
+    with nullcontext() if dry_run else session.changing():
+        file = session.read()
+        outputs = session.outputs()
+        after, problems = request.requested_releases(asked, file.releases)
+        plan = rollout.plan_rollout(file, after, session.artefacts(outputs, after, problems))
+        if not plan.changes and rollout.is_serving(outputs, plan):
+            return answer_plan(plan, "nothing to do", outputs, as_json=as_json)
+        session.show(plan)
+        if dry_run:
+            return answer_plan(plan, "dry run", outputs, as_json=as_json)
+        session.confirm(f"Release to stack {stack}?", yes=yes)
+        if no_up:
+            rollout.write_plan(plan)
+            return answer_plan(plan, "written", outputs, as_json=as_json)
+        again = "; ".join(f"{name}: {then} again" for name, then in after.items())
+        outputs = rollout.roll_out(
+            session.engine, plan, message=message or "; ".join(plan.changes) or again
+        )
+    return answer_plan(plan, "released", outputs, as_json=as_json)

@@ -1,0 +1,61 @@
+"""`servestack rollback`: go back to an earlier release."""
+
+from contextlib import nullcontext
+
+import click
+
+from infra.releases import history, rollout
+from infra.releases.commands.answers import answer_plan, open_stack
+from infra.releases.commands.options import DRY_RUN, JSON, MESSAGE, STACK, YES
+
+
+@click.command()
+@STACK
+@click.option("--to", type=click.IntRange(1), metavar="UPDATE", help="Back to this very update.")
+@click.option("--model", metavar="NAME", help="Only this model.")
+@MESSAGE
+@YES
+@DRY_RUN
+@JSON
+def command(
+    *,
+    stack: str,
+    to: int | None,
+    model: str | None,
+    message: str | None,
+    yes: bool,
+    dry_run: bool,
+    as_json: bool,
+) -> None:
+    """Go back to an earlier release, found in the stack's history.
+
+    Without --to it is the last good update whose versions differ from those configured now; so a
+    second rollback undoes the first. Versions, canaries and labels go back. Infrastructure, other
+    settings and code stay as they are.
+    """
+    session = open_stack(stack)
+    with nullcontext() if dry_run else session.changing():
+        file = session.read()
+        outputs = session.outputs()
+        releases = history.parse_history(session.engine.history())
+        target = history.choose_target(releases, file.releases, to=to, model=model)
+        changed = {
+            name: then for name, then in target.models.items() if then != file.releases[name]
+        }
+        plan = rollout.plan_rollout(file, changed, session.artefacts(outputs, changed))
+        for note in target.notes:
+            session.say(f"  {note}")
+        if not plan.changes:
+            return answer_plan(plan, "nothing to do", outputs, as_json=as_json)
+        number = target.update.number
+        session.say(
+            f"Back to update {number} of {target.update.started.astimezone():%Y-%m-%d %H:%M}"
+        )
+        session.show(plan)
+        session.say("  Infrastructure, other settings and code stay as they are")
+        if dry_run:
+            return answer_plan(plan, "dry run", outputs, as_json=as_json)
+        session.confirm(f"Roll stack {stack} back?", yes=yes)
+        default = f"Roll back to update {number}: {'; '.join(plan.changes)}"
+        outputs = rollout.roll_out(session.engine, plan, message=message or default)
+    return answer_plan(plan, "rolled back", outputs, as_json=as_json)

@@ -1,0 +1,38 @@
+"""`servestack up`: bring the stack to what its file says."""
+
+import click
+
+from infra.releases import quickstart
+from infra.releases.commands.answers import open_stack
+from infra.releases.commands.options import MESSAGE, STACK, YES
+
+
+@click.command()
+@STACK
+@click.option("--sample", metavar="MODEL", help="Train, publish and release this sample first.")
+@MESSAGE
+@YES
+def command(*, stack: str, sample: str | None, message: str | None, yes: bool) -> None:
+    """Bring the stack to what its file says; change nothing if it is so already.
+
+    A server that has died is started again. Killed at any moment, it can be run again.
+    """
+    session = open_stack(stack)
+    with session.changing():
+        file = session.read()
+        engine = session.engine
+        if sample is not None:
+            quickstart.require_declared(file, sample)
+            quickstart.provide_named(engine, file, sample)
+        if engine.preview_changes():
+            session.confirm(f"Update stack {stack}?", yes=yes)
+            outputs = engine.up(message)
+        else:
+            session.say(f"Stack {stack} is as its file says: nothing to change")
+            outputs = engine.outputs()
+        if sample is not None:
+            outputs = quickstart.release_sample(engine, file, outputs, sample)
+            click.echo(quickstart.invitation(engine, outputs, sample))
+            return
+    for name, output in outputs["models"].items():
+        click.echo(f"{name} {output['version'] or 'is not served'} {output['rest'] or ''}".rstrip())
