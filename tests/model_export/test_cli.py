@@ -179,26 +179,21 @@ def test_the_command_loads_neither_tensorflow_nor_what_only_predict_needs() -> N
     assert run.stdout == "\n"
 
 
-def test_a_publish_takes_well_under_a_second_of_work(
+def test_a_publish_takes_little_more_work_than_starting_the_command(
     make_model: Callable[..., Path], root: Path
 ) -> None:
     model = make_model(files={"variables/large": os.urandom(23_000_000)})
+    publish = ("publish", model, "--model", "h", "--store", root)
+    # In processor time, beside each other: a busy machine is as busy, a slow one as slow, for both.
+    starting = min(_processor_seconds("--help") for _ in range(3))
+    publishing = min(_processor_seconds(*publish) for _ in range(3))
+    assert publishing < 2 * starting
+
+
+def _processor_seconds(*arguments: object) -> float:
+    """Run the command, and say what it cost."""
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    subprocess.run(
-        [
-            sys.executable,
-            "-m",
-            "model_export.cli",
-            "publish",
-            model,
-            "--model",
-            "h",
-            "--store",
-            root,
-        ],
-        check=True,
-        capture_output=True,
-    )
+    command = [sys.executable, "-m", "model_export.cli", *map(str, arguments)]
+    subprocess.run(command, check=True, capture_output=True)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    # Processor time: the clock on the wall also counts whatever else this machine does.
-    assert after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime < 1.0
+    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime

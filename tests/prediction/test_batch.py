@@ -161,21 +161,25 @@ class _Echo(BaseHTTPRequestHandler):
     # In one piece, or each answer waits for an acknowledgement of its head.
     wbufsize = -1
     gone: bool = False
+    # As many are waited for before the first is answered.
+    wanted_at_once = 0
     most_at_once = 0
     at_once = 0
-    lock = threading.Lock()
+    changed = threading.Condition()
 
     def do_GET(self) -> None:
         self._send(404, {})
 
     def do_POST(self) -> None:
         cls = type(self)
-        with self.lock:
+        with self.changed:
             cls.at_once += 1
             cls.most_at_once = max(cls.most_at_once, cls.at_once)
+            self.changed.notify_all()
+            self.changed.wait_for(lambda: cls.most_at_once >= cls.wanted_at_once, 60)
         rows = json.loads(self.rfile.read(int(self.headers["Content-Length"])))["instances"]
         time.sleep(0.002)
-        with self.lock:
+        with self.changed:
             cls.at_once -= 1
         if cls.gone:
             self._send(503, {"error": "gone"})
@@ -198,7 +202,7 @@ class _Echo(BaseHTTPRequestHandler):
 @pytest.fixture
 def echo(monkeypatch: pytest.MonkeyPatch) -> Any:
     monkeypatch.setattr("model_export.batch.run.PATIENT", Retries(first_pause_seconds=0.01))
-    _Echo.gone, _Echo.most_at_once = False, 0
+    _Echo.gone, _Echo.wanted_at_once, _Echo.most_at_once = False, 0, 0
     with ThreadingHTTPServer(("127.0.0.1", 0), _Echo) as server:
         thread = threading.Thread(target=server.serve_forever, args=(0.01,))
         thread.start()
@@ -210,6 +214,7 @@ def echo(monkeypatch: pytest.MonkeyPatch) -> Any:
 def test_so_many_requests_run_at_once_and_no_more(echo: str, tmp_path: Path) -> None:
     source = _numbers(tmp_path, range(400))
     options = ("--input", source, "--batch-size", 5, "--concurrency", 3)
+    _Echo.wanted_at_once = 3
     assert _batch(tmp_path, echo, *options, model="").exit_code == 0
     assert _Echo.most_at_once == 3
     assert [line["prediction"] for line in _lines(tmp_path / "out")] == list(range(400))

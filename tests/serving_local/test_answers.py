@@ -49,12 +49,17 @@ def server(answer: Callable[[str], Statuses | None]) -> Iterator[str]:
         http_server.server_close()
 
 
-def wait(address: str, versions: set[int], labels: dict[str, int] | None = None) -> None:
+def wait(
+    address: str,
+    versions: set[int],
+    labels: dict[str, int] | None = None,
+    patience_seconds: float = 60,
+) -> None:
     wait_until_serving(
         Wanted(model="heart", versions=frozenset(versions), labels=labels or {}),
         address=address,
         is_running=lambda: True,
-        patience_seconds=0.5,
+        patience_seconds=patience_seconds,
     )
 
 
@@ -68,13 +73,13 @@ def test_a_loading_version_is_not_taken_for_serving() -> None:
         server(lambda _path: {"1": ("LOADING", "")}) as address,
         pytest.raises(NotServingError, match=r"no answer within .* \(1 is LOADING\)"),
     ):
-        wait(address, {1})
+        wait(address, {1}, patience_seconds=0.5)
 
 
 def test_the_old_version_must_be_gone_before_a_release_is_done() -> None:
     both: Statuses = {"1": ("AVAILABLE", ""), "2": ("AVAILABLE", "")}
     with server(lambda _path: both) as address, pytest.raises(NotServingError):
-        wait(address, {2})
+        wait(address, {2}, patience_seconds=0.5)
 
 
 def test_any_version_will_do_when_none_is_named() -> None:
@@ -87,7 +92,7 @@ def test_a_label_that_has_not_moved_is_not_taken_for_moved() -> None:
         return {"1": ("AVAILABLE", "")} if "/labels/" in path else {"2": ("AVAILABLE", "")}
 
     with server(answer) as address, pytest.raises(NotServingError):
-        wait(address, {2}, {"stable": 2})
+        wait(address, {2}, {"stable": 2}, patience_seconds=0.5)
 
 
 def test_a_failed_load_is_told_in_the_servers_words_long_before_patience_ends() -> None:

@@ -26,7 +26,8 @@ from tests.stores.faulty_proxy import Call, FaultyProxy, Plan, faulty_proxy
 pytestmark = pytest.mark.slow
 
 MakeModel = Callable[..., Path]
-_PATIENCE = Patience(connect_seconds=2, answer_seconds=2, attempts=2, total_seconds=3)
+# A store that refuses is given up soon; one that is slow is not.
+_PATIENCE = Patience(connect_seconds=30, answer_seconds=30, attempts=2, total_seconds=3)
 _MODEL = "heart-1"
 
 

@@ -1,7 +1,6 @@
 """Every kind of model and every method, through real sockets with the real client stubs."""
 
 import concurrent.futures
-import time
 
 import grpc
 import numpy as np
@@ -176,9 +175,8 @@ def test_a_slow_request_does_not_hold_up_quick_ones(zoo: RunningServer) -> None:
         slow = pool.submit(zoo.predict, "slow", {"steps": 400_000})
         answers = 0
         while not slow.done():
-            started = time.perf_counter()
             zoo.predict("versioned", {"x": np.zeros(1, np.float32)})
-            answers += time.perf_counter() - started < 0.5
+            answers += not slow.done()
         assert slow.result().outputs["steps"].int_val[0] == 400_000
     assert answers >= 5
 

@@ -3,7 +3,7 @@
 import base64
 import json
 import math
-import time
+import timeit
 from typing import Any
 
 import ml_dtypes
@@ -326,11 +326,9 @@ def test_an_error_is_an_object_with_its_message() -> None:
 def test_an_image_is_decoded_without_a_loop_over_its_numbers() -> None:
     image = np.random.default_rng(0).random((1, 28, 28), dtype=np.float32)
     body = orjson.dumps({"instances": image}, option=orjson.OPT_SERIALIZE_NUMPY)
-    best_seconds = math.inf
-    for _ in range(200):
-        started = time.perf_counter()
-        inputs, _ = _decode(body, x=FLOAT)
-        best_seconds = min(best_seconds, time.perf_counter() - started)
-    assert _same(inputs["x"], image)
-    # About 40 microseconds; a loop over the numbers takes more than ten times that.
-    assert best_seconds < 200e-6
+    assert _same(_decode(body, x=FLOAT)[0]["x"], image)
+    # The best of many, and beside something else: a slow machine is slow for both.
+    decoding = min(timeit.repeat(lambda: _decode(body, x=FLOAT), number=1, repeat=200))
+    parsing = min(timeit.repeat(lambda: json.loads(body), number=1, repeat=200))
+    # About 0.6 times; with a loop over the numbers it would be more than 6 times.
+    assert decoding < 3 * parsing
