@@ -1,7 +1,38 @@
-"""What holds for all tests."""
+"""What holds for all tests, and the engine with throw-away projects for it."""
 
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
 from hypothesis import settings
+
+from tests.engine.harness import Project, create_project
+from tools.engine.acquire import Engine, ensure_engine
 
 # A busy machine is no fault of the code under test; figures are taken in benchmarks/.
 settings.register_profile("servestack", deadline=None)
 settings.load_profile("servestack")
+
+
+@pytest.fixture(scope="session")
+def engine() -> Engine:
+    return ensure_engine(environ=os.environ, progress=print)
+
+
+@pytest.fixture
+def make_project(engine: Engine, tmp_path: Path) -> Iterator[Callable[..., Project]]:
+    """Make projects that are destroyed after the test; see `create_project` for the arguments."""
+    made: list[Project] = []
+
+    def make(**options: Any) -> Project:
+        directory = tmp_path / f"project-{len(made)}"
+        project = create_project(directory, engine, **{"environ": os.environ, **options})
+        made.append(project)
+        return project
+
+    yield make
+    for project in made:
+        if project.up_ran:
+            project.destroy()

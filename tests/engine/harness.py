@@ -1,6 +1,6 @@
 """A throw-away Pulumi project with a state of its own, worked on by the real engine.
 
-`conftest.py` makes these; a test takes the `make_project` fixture. It does not know what the
+`tests/conftest.py` makes these; a test takes the `make_project` fixture. It does not know what the
 program does, so a test that starts something which outlives it must leave `destroy` to the fixture.
 """
 
