@@ -10,9 +10,13 @@ from typing import Any, Final
 
 from pydantic import Field
 
+from infra.config.cloud_values import TagValue
 from infra.config.sections.aws import AwsConfig
 from infra.config.sections.bucket import BucketConfig
+from infra.config.sections.budget import BudgetConfig
+from infra.config.sections.cluster import ClusterConfig
 from infra.config.sections.gcp import GcpConfig
+from infra.config.sections.identity import IdentityConfig
 from infra.config.sections.kubernetes import KubernetesConfig
 from infra.config.sections.local import LocalConfig, PortsConfig
 from infra.config.sections.section import Section
@@ -31,6 +35,7 @@ from infra.config.values import (
     PlatformChoice,
     Seconds,
     StrategyChoice,
+    TagName,
     Target,
     TargetChoice,
     Version,
@@ -130,5 +135,23 @@ class StackConfig(Section):
     aws: AwsConfig = Field(default=AwsConfig(), description="The place on AWS.")
     kubernetes: KubernetesConfig = Field(
         default=KubernetesConfig(), description="The place in a Kubernetes cluster."
+    )
+    cluster: ClusterConfig | None = Field(
+        default=None,
+        description="The cluster that serves models of target kubernetes. Absent: there is none.",
+    )
+    identity: IdentityConfig = Field(
+        default=IdentityConfig(), description="Who may read, publish and deploy."
+    )
+    budget: BudgetConfig | None = Field(
+        default=None, description="An alarm on cost. Absent: nobody is told."
+    )
+    labels: Mapping[TagName, TagValue] = Field(
+        default={}, description="Labels for all that the stack makes, for example for billing."
+    )
+    paused: YesNo = Field(
+        default=False,
+        description="Take down to its floor whatever costs: no server, no node. "
+        "`servestack pause` writes it, `servestack resume` removes it.",
     )
     models: Mapping[ModelName, ModelConfig] = Field(default={}, description="The models, by name.")

@@ -22,7 +22,12 @@ _LOCAL_POLL_SECONDS: Final = 1
 _BUCKET_POLL_SECONDS: Final = 120
 
 # What may stand below a key whose keys are the user's own names.
-_NAMED_EXAMPLES: Final = {"models": "heart: {version: 2}", "models.*.labels": "stable: 2"}
+_NAMED_EXAMPLES: Final = {
+    "models": "heart: {version: 2}",
+    "models.*.labels": "stable: 2",
+    "cluster.gpu_pools": "l4: {accelerator: nvidia-l4}",
+    "labels": "team: vision",
+}
 
 _Raw = Mapping[str, Any]
 _At = tuple[str, ...]

@@ -1,7 +1,7 @@
 """The values a stack file may hold, each named once: its type, its rule in words, and an example.
 
 Pydantic checks the type; `Accepts` says in the user's words what was wanted. Rules about more than
-one value at a time are in `rules.py`.
+one value at a time are in `rules`; the values that only clouds have are in `cloud_values`.
 """
 
 import posixpath
@@ -104,7 +104,7 @@ class NumberAsText:
         return str(value) if isinstance(value, int | float) and type(value) is not bool else value
 
 
-_NUMERAL: Final = Spelled("(0|[1-9][0-9]{0,18})")
+NUMERAL: Final = Spelled("(0|[1-9][0-9]{0,18})")
 _DECIMAL: Final = Spelled(r"(0|[1-9][0-9]*)(\.[0-9]+)?")
 _WORDS: Final = Spelled("(true|false)", words={"true": True, "false": False})
 
@@ -138,24 +138,25 @@ class Strategy(StrEnum):
 LocalServerKind = Literal["process", "docker"]
 
 
-def _one_of(choices: Iterable[str], what: str, example: str) -> Accepts:
+def one_of(choices: Iterable[str], what: str, example: str) -> Accepts:
+    """Say that a value is one of few words."""
     words = tuple(str(choice) for choice in choices)
     return Accepts(f"{what} is {', '.join(words[:-1])} or {words[-1]}", str(example), words)
 
 
-PlatformChoice = Annotated[Platform, _one_of(Platform, "a platform", Platform.LOCAL)]
-TargetChoice = Annotated[Target, _one_of(Target, "a target", Target.KUBERNETES)]
-StrategyChoice = Annotated[Strategy, _one_of(Strategy, "a strategy", Strategy.HOT)]
+PlatformChoice = Annotated[Platform, one_of(Platform, "a platform", Platform.LOCAL)]
+TargetChoice = Annotated[Target, one_of(Target, "a target", Target.KUBERNETES)]
+StrategyChoice = Annotated[Strategy, one_of(Strategy, "a strategy", Strategy.HOT)]
 ServerChoice = Annotated[
-    LocalServerKind, _one_of(get_args(LocalServerKind), "a local server", "process")
+    LocalServerKind, one_of(get_args(LocalServerKind), "a local server", "process")
 ]
 
 YesNo = Annotated[bool, Strict(), _WORDS, Accepts("it is true or false", "true")]
 
 _VERSION_RULE: Final = "a version is a whole number from 1"
-Version = Annotated[int, Strict(), Ge(1), Le(MAX_VERSION), _NUMERAL, Accepts(_VERSION_RULE, "2")]
+Version = Annotated[int, Strict(), Ge(1), Le(MAX_VERSION), NUMERAL, Accepts(_VERSION_RULE, "2")]
 VersionOrLatest = Annotated[
-    Annotated[int, Strict(), Ge(1), Le(MAX_VERSION), _NUMERAL] | Literal["latest"],
+    Annotated[int, Strict(), Ge(1), Le(MAX_VERSION), NUMERAL] | Literal["latest"],
     Accepts(f"{_VERSION_RULE}, or latest", "2", ("latest",)),
 ]
 Share = Annotated[
@@ -163,32 +164,30 @@ Share = Annotated[
     Strict(),
     Ge(1),
     Le(99),
-    _NUMERAL,
+    NUMERAL,
     Accepts("a share is 1 to 99 percent of the traffic", "10"),
 ]
-Percent = Annotated[
-    int, Strict(), Ge(1), Le(100), _NUMERAL, Accepts("it is 1 to 100 percent", "60")
-]
+Percent = Annotated[int, Strict(), Ge(1), Le(100), NUMERAL, Accepts("it is 1 to 100 percent", "60")]
 Count = Annotated[
-    int, Strict(), Ge(1), Le(100_000), _NUMERAL, Accepts("it is a whole number from 1", "2")
+    int, Strict(), Ge(1), Le(100_000), NUMERAL, Accepts("it is a whole number from 1", "2")
 ]
 Micros = Annotated[
     int,
     Strict(),
     Ge(0),
     Le(60_000_000),
-    _NUMERAL,
+    NUMERAL,
     Accepts("it is 0 to 60000000 microseconds", "1000"),
 ]
 Seconds = Annotated[
-    int, Strict(), Ge(1), Le(86_400), _NUMERAL, Accepts("it is 1 to 86400 seconds", "120")
+    int, Strict(), Ge(1), Le(86_400), NUMERAL, Accepts("it is 1 to 86400 seconds", "120")
 ]
 Port = Annotated[
     int,
     Strict(),
     Ge(1024),
     Le(65_535),
-    _NUMERAL,
+    NUMERAL,
     Accepts("a port is 1024 to 65535 (below 1024 is the administrator's)", "8501"),
 ]
 Fraction = Annotated[
@@ -230,9 +229,12 @@ class _Name:
 ModelName = Annotated[str, _Name(), Accepts(f"a model's name is {MODEL_NAME_RULE}", "heart")]
 # The narrowest rule of all targets: Vertex's aliases, Kubernetes' labels, TF Serving's paths.
 Label = Annotated[str, _Name(), Accepts(f"a label is {MODEL_NAME_RULE}", "stable")]
+PoolName = Annotated[str, _Name(), Accepts(f"a pool's name is {MODEL_NAME_RULE}", "l4")]
+TagName = Annotated[str, _Name(), Accepts(f"a label's name is {MODEL_NAME_RULE}", "team")]
 
 
-def _text(pattern: str) -> StringConstraints:
+def text(pattern: str) -> StringConstraints:
+    """Ask for text that matches the pattern as a whole."""
     return StringConstraints(strict=True, pattern=f"^{pattern}$")
 
 
@@ -246,7 +248,7 @@ def _own_directory(path: str) -> str:
 DirectoryPath = Annotated[
     str,
     # No URL, no home directory that nobody would expand, nothing empty.
-    _text(r"(?:[^~:\x00-\x1f][^:\x00-\x1f]*)"),
+    text(r"(?:[^~:\x00-\x1f][^:\x00-\x1f]*)"),
     AfterValidator(_own_directory),
     Accepts(
         "it is a directory of its own, absolute or below the project's, without ~ and colon",
@@ -255,7 +257,7 @@ DirectoryPath = Annotated[
 ]
 BucketName = Annotated[
     str,
-    _text("[a-z0-9][a-z0-9-]{1,61}[a-z0-9]"),
+    text("[a-z0-9][a-z0-9-]{1,61}[a-z0-9]"),
     Accepts(
         "a bucket's name is 3 to 63 lower-case letters, digits and hyphens, without gs:// or s3://",
         "example-models",
@@ -263,49 +265,49 @@ BucketName = Annotated[
 ]
 Image = Annotated[
     str,
-    _text(r"[a-z0-9][a-zA-Z0-9./:_-]*(:[a-zA-Z0-9._-]+|@sha256:[0-9a-f]{64})"),
+    text(r"[a-z0-9][a-zA-Z0-9./:_-]*(:[a-zA-Z0-9._-]+|@sha256:[0-9a-f]{64})"),
     Accepts("an image has a tag or a digest", "tensorflow/serving:2.19.1"),
 ]
 Address = Annotated[
     str,
-    _text(r"([0-9]{1,3}(\.[0-9]{1,3}){3}|[0-9a-fA-F:]*:[0-9a-fA-F:]*)"),
+    text(r"([0-9]{1,3}(\.[0-9]{1,3}){3}|[0-9a-fA-F:]*:[0-9a-fA-F:]*)"),
     AfterValidator(lambda address: str(ip_address(address))),
     Accepts("it is an IP address of this machine", "127.0.0.1"),
 ]
 GcpProject = Annotated[
     str,
-    _text("[a-z][a-z0-9-]{4,28}[a-z0-9]"),
+    text("[a-z][a-z0-9-]{4,28}[a-z0-9]"),
     Accepts("a project's id is 6 to 30 lower-case letters, digits and hyphens", "example-ml-dev"),
 ]
 GcpRegion = Annotated[
-    str, _text("[a-z]+-[a-z]+[0-9]+"), Accepts("it is a region, not a zone", "europe-west4")
+    str, text("[a-z]+-[a-z]+[0-9]+"), Accepts("it is a region, not a zone", "europe-west4")
 ]
 AwsRegion = Annotated[
-    str, _text("[a-z]{2}(-[a-z]+)+-[0-9]+"), Accepts("it is a region, not a zone", "eu-central-1")
+    str, text("[a-z]{2}(-[a-z]+)+-[0-9]+"), Accepts("it is a region, not a zone", "eu-central-1")
 ]
 KubeContext = Annotated[
     str,
-    _text(r"\S(.*\S)?"),
+    text(r"\S(.*\S)?"),
     Accepts("it is a context of your kubeconfig (kubectl config get-contexts)", "kind-kind"),
 ]
 KubeNamespace = Annotated[
     str,
-    _text("[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"),
+    text("[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"),
     Accepts("a namespace is 1 to 63 lower-case letters, digits and hyphens", "models"),
 ]
 CpuQuantity = Annotated[
     str,
-    _text(r"([1-9][0-9]*m|[1-9][0-9]*(\.[0-9]{1,3})?|0\.[0-9]{0,2}[1-9])"),
+    text(r"([1-9][0-9]*m|[1-9][0-9]*(\.[0-9]{1,3})?|0\.[0-9]{0,2}[1-9])"),
     NumberAsText(),
     Accepts("it is a number of cores, or of thousandths with m", "500m"),
 ]
 MemoryQuantity = Annotated[
     str,
-    _text("[1-9][0-9]*([KMGT]i|[kMGT])"),
+    text("[1-9][0-9]*([KMGT]i|[kMGT])"),
     Accepts("it is a whole number with a unit: Ki, Mi, Gi, Ti, k, M, G or T", "2Gi"),
 ]
 AcceleratorType = Annotated[
     str,
-    _text("[a-z0-9]([a-z0-9.-]{0,61}[a-z0-9])?"),
+    text("[a-z0-9]([a-z0-9.-]{0,61}[a-z0-9])?"),
     Accepts("it is an accelerator's or instance's name as the cloud writes it", "nvidia-l4"),
 ]

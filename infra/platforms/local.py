@@ -15,7 +15,7 @@ from infra.storage.local import LocalModelBucket, LocalModelBucketArgs
 
 
 def declare(stack: RunningStack) -> StackOutputs:
-    """Declare the bucket and the servers."""
+    """Declare the bucket and the servers; a paused stack has none."""
     config = stack.config
     path = bucket_path(
         config.bucket.path, checkout=stack.checkout, home=stack.home, stack=stack.name
@@ -27,7 +27,7 @@ def declare(stack: RunningStack) -> StackOutputs:
     )
     models = configured_outputs(config)
     for name, model in config.models.items():
-        if model.version is None:
+        if model.version is None or config.paused:
             continue
         served = LocalModel(
             name,

@@ -5,12 +5,21 @@ from typing import Any, get_args
 
 from infra.config import Platform, Target
 from infra.config.refusals import Place
+from infra.config.refusals.refusal import CLOUDS
 from infra.config.values import LocalServerKind
+from tests.config.cloud_examples import BESIDE_MODELS, CLOUD_EXAMPLES
 
 PLATFORMS: Mapping[Platform, Mapping[str, Any]] = {
     Platform.LOCAL: {},
-    Platform.GCP: {"gcp": {"project": "example-ml", "region": "europe-west4"}},
-    Platform.AWS: {"aws": {"region": "eu-central-1"}},
+    Platform.GCP: {
+        "gcp": {
+            "project": "example-ml",
+            "region": "europe-west4",
+            "billing_account": "000000-000000-000000",
+        },
+        "cluster": {},
+    },
+    Platform.AWS: {"aws": {"region": "eu-central-1"}, "cluster": {}},
     Platform.KUBERNETES: {
         "kubernetes": {"context": "kind-kind"},
         "bucket": {"path": "/mnt/models"},
@@ -24,6 +33,7 @@ TARGETS = {
 }
 # A value that is right wherever the field is, and what else the field needs to stand beside it.
 EXAMPLES: Mapping[str, tuple[Any, Mapping[str, Any]]] = {
+    **CLOUD_EXAMPLES,
     "platform": (None, {}),
     "bucket.path": ("/mnt/models", {}),
     "bucket.name": ("example-models", {}),
@@ -97,6 +107,11 @@ def stack_with(path: str, place: Place) -> dict[str, Any]:
         raw = merged(raw, {"local": {"server": "docker"}})
     if path.startswith("models."):
         raw = merged(raw, {"models": {"heart": {"target": str(place.target), **beside}}})
+        for start, around in BESIDE_MODELS.items():
+            if path.startswith(start) and place.platform in CLOUDS:
+                raw = merged(raw, around)
+    else:
+        raw = merged(raw, beside)
     if value is not None:
         raw = merged(raw, nested(path.replace("*", "heart"), value))
     return raw

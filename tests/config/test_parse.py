@@ -69,8 +69,8 @@ def heart(**model: Any) -> dict[str, Any]:
             "models.heart.verison: there is no such key. Did you mean: version",
         ),
         (
-            {"bucket": {"zone": "b"}},
-            "bucket.zone: there is no such key. Its keys are: path, name, force_destroy",
+            {"local": {"zone": "b"}},
+            "local.zone: there is no such key. Its keys are: server, image, bind_address",
         ),
         (
             heart(version="lastest"),
@@ -120,10 +120,10 @@ def heart(**model: Any) -> dict[str, Any]:
             ),
         ),
         (
-            {"bucket": "gs://example"},
+            {"local": "gs://example"},
             (
-                "bucket: gs://example is not allowed; this is a mapping. "
-                "Its keys are: path, name, force_destroy"
+                "local: gs://example is not allowed; this is a mapping. "
+                "Its keys are: server, image, bind_address"
             ),
         ),
         (

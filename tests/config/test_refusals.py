@@ -77,6 +77,7 @@ def test_a_local_process_honours_exactly_this() -> None:
     accepted = accepted_fields(Place(platform=Platform.LOCAL, target=Target.LOCAL))
     assert {path for path in accepted if not path.startswith("models.*.batching")} == {
         "platform",
+        "paused",
         "bucket.path",
         "bucket.force_destroy",
         "local.server",

@@ -4,6 +4,9 @@ from collections.abc import Iterator
 
 from infra.config.model import StackConfig
 from infra.config.problems import Finding
+from infra.config.rules.budget import budget_findings
+from infra.config.rules.cluster import cluster_findings
+from infra.config.rules.gcp import gcp_findings
 from infra.config.rules.local import port_findings
 from infra.config.rules.models import model_findings
 from infra.config.rules.places import place_findings
@@ -15,3 +18,6 @@ def broken_rules(stack: StackConfig) -> Iterator[Finding]:
     for name, model in stack.models.items():
         yield from model_findings(("models", name), model)
     yield from port_findings(stack)
+    yield from cluster_findings(stack)
+    yield from budget_findings(stack)
+    yield from gcp_findings(stack)

@@ -2,6 +2,7 @@
 
 from pydantic import Field
 
+from infra.config.cloud_values import BillingAccount, NetworkName
 from infra.config.sections.section import Section
 from infra.config.values import GcpProject, GcpRegion
 
@@ -12,4 +13,15 @@ class GcpConfig(Section):
     project: GcpProject | None = Field(default=None, description="Project that holds everything.")
     region: GcpRegion | None = Field(
         default=None, description="Region of the bucket and of serving."
+    )
+    network: NetworkName | None = Field(
+        default=None,
+        description="Existing network for the cluster, with a way out for private nodes. "
+        "Absent: one is made.",
+    )
+    subnetwork: NetworkName | None = Field(
+        default=None, description="Existing subnetwork in the region, in that network."
+    )
+    billing_account: BillingAccount | None = Field(
+        default=None, description="Account that pays for the project; the budget needs it."
     )
