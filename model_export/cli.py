@@ -11,6 +11,7 @@ import click
 from pydantic import JsonValue
 
 from model_export import stack
+from model_export.cli_archive import archive_command, make_archive
 from model_export.cli_batch import batch_command
 from model_export.cli_export import export_command
 from model_export.cli_fetch import fetch_command
@@ -83,6 +84,7 @@ def main() -> None:
     model-export list --store ./bucket
     model-export show --model heart --version 2 --store ./bucket
     model-export fetch ./heart-2 --model heart --version 2 --store gs://models
+    model-export archive --model heart --version 2 --store s3://models
     model-export verify --model heart --version 2 --store ./bucket
     model-export gc --model heart --store ./bucket --keep 5 --in-use 2 --dry-run
     model-export predict '[…]' --endpoint http://127.0.0.1:8501/v1/models/heart
@@ -127,6 +129,12 @@ def _remember_release(
     is_eager=True,
     help="Release the version to this stack too; without --store its bucket is meant.",
 )
+@click.option(
+    "--archive",
+    "archives",
+    is_flag=True,
+    help="Also put the version into one model.tar.gz, as SageMaker takes it.",
+)
 @signs
 @JSON
 def publish_command(  # noqa: PLR0913 one parameter for each option
@@ -138,6 +146,7 @@ def publish_command(  # noqa: PLR0913 one parameter for each option
     labels: dict[str, str],
     metrics: dict[str, float],
     release: str | None,
+    archives: bool,
     sign: Path | None,
     sign_keyless: bool,
     as_json: bool,
@@ -162,6 +171,8 @@ def publish_command(  # noqa: PLR0913 one parameter for each option
             advance=advance,
         )
     manifest = published.manifest
+    if archives:
+        make_archive(store, model, manifest.version, beside=directory)
     if as_json:
         _print_json({"url": published.url, **summary(manifest)})
     else:
@@ -222,7 +233,14 @@ def _print_json(document: JsonValue) -> None:
     click.echo(json.dumps(document, indent=2))
 
 
-for _command in (export_command, fetch_command, verify_command, gc_command, delete_command):
+for _command in (
+    archive_command,
+    export_command,
+    fetch_command,
+    verify_command,
+    gc_command,
+    delete_command,
+):
     main.add_command(_command)
 main.add_command(inspect_command)
 main.add_command(diff_command)

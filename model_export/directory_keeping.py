@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
+from model_export.archive.archives import DirectoryArchives
 from model_export.errors import ModelExportError
 from model_export.keeping import DELETED, Leftover, StoredFile, deleted_name
 from model_export.layout import MANIFEST_NAME, parse_version
@@ -48,6 +49,7 @@ class DirectoryKeeping:
             copied = graves / f".{uuid.uuid4().hex}"
             shutil.copyfile(root / MANIFEST_NAME, copied)
             copied.replace(graves / deleted_name(version))
+            DirectoryArchives(self._home.parent, self._home.name).remove(version)
             self._bury(root)
 
     def leftovers(self) -> tuple[Leftover, ...]:

@@ -15,6 +15,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
+from model_export.archive.archives import DirectoryArchives
 from model_export.directory_keeping import STAGING_PREFIX, DirectoryKeeping, deleted_versions
 from model_export.draft import Draft
 from model_export.errors import ModelExportError, RefusedError
@@ -92,6 +93,10 @@ class DirectoryStore:
     def keeping(self, model: str) -> DirectoryKeeping:
         """Look after a model's versions."""
         return DirectoryKeeping(self._root / model)
+
+    def archives(self, model: str) -> DirectoryArchives:
+        """Keep archives of a model's versions."""
+        return DirectoryArchives(self._root, model)
 
     @contextmanager
     def begin(self, draft: Draft) -> Iterator["DirectoryUpload"]:

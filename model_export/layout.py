@@ -13,6 +13,8 @@ SAVED_MODEL_NAME: Final = "saved_model.pb"
 SIGNATURE_NAME: Final = "model.sig"
 # Served instead of the SavedModel beside it where the server is told to prefer it.
 TFLITE_NAME: Final = "model.tflite"
+# Below the model: a version as one file, for services that take nothing else.
+ARCHIVES: Final = ".archives"
 
 # TF Serving parses version directories as int64; a name of at most 63 keeps every target's limit.
 MAX_VERSION: Final = 2**63 - 1
@@ -40,6 +42,16 @@ def parse_version(text: str) -> int | None:
 def version_path(model: str, version: int) -> str:
     """Give a version's path below the bucket, without slashes at its ends."""
     return f"{model}/{version}"
+
+
+def archive_path(model: str, version: int) -> str:
+    """Give the path of a version's archive below the bucket: no number, so no server sees it."""
+    return f"{model}/{ARCHIVES}/{version}/model.tar.gz"
+
+
+def archive_record_path(model: str, version: int) -> str:
+    """Give the path of what is known of the archive, written after it."""
+    return f"{model}/{ARCHIVES}/{version}/archive.json"
 
 
 def manifest_path(model: str, version: int) -> str:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from datetime import UTC, datetime
 
+from model_export.archive.archives import ObjectArchives
 from model_export.bucket import Bucket, ObjectExistsError, ObjectMissingError, StoredObject
 from model_export.claims import (
     claim_name,
@@ -61,6 +62,7 @@ class ObjectKeeping:
                     document,
                     content_of(document, self._bucket),
                 )
+        ObjectArchives(self._bucket, self._model).remove(version)
         # With a claim left, a publisher might go on under this number.
         scratch = [entry.key for entry in self._bucket.objects(self._scratch(version))]
         self._bucket.delete(scratch)

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Final
 
+from model_export.archive.archives import ObjectArchives
 from model_export.bucket import Bucket, ObjectExistsError, ObjectMissingError
 from model_export.claims import (
     Claim,
@@ -106,6 +107,10 @@ class ObjectStore:
     def keeping(self, model: str) -> ObjectKeeping:
         """Look after a model's versions."""
         return ObjectKeeping(self._bucket, model, partial(_scratch, model))
+
+    def archives(self, model: str) -> ObjectArchives:
+        """Keep archives of a model's versions."""
+        return ObjectArchives(self._bucket, model)
 
     @contextmanager
     def begin(self, draft: Draft) -> Iterator[ObjectUpload]:

@@ -9,6 +9,7 @@ from contextlib import AbstractContextManager, contextmanager
 from typing import Protocol
 from urllib.parse import unquote, urlsplit
 
+from model_export.archive.archives import Archives
 from model_export.draft import Draft
 from model_export.errors import RefusedError
 from model_export.keeping import Keeping
@@ -60,6 +61,9 @@ class Store(Protocol):
 
     def keeping(self, model: str) -> Keeping:
         """Look after a model's versions."""
+
+    def archives(self, model: str) -> Archives:
+        """Keep archives of a model's versions."""
 
 
 def open_store(url: str) -> Store:

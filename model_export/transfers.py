@@ -16,11 +16,12 @@ _T = TypeVar("_T")
 class Transfers:
     """Runs transfers; left without an error, all are done. The first error that occurs ends all."""
 
-    def __init__(self) -> None:
-        self._pool = ThreadPoolExecutor(WORKERS, thread_name_prefix="transfer")
+    def __init__(self, budget_bytes: int = BUDGET_BYTES, workers: int = WORKERS) -> None:
+        self._budget_bytes = budget_bytes
+        self._pool = ThreadPoolExecutor(workers, thread_name_prefix="transfer")
         self._futures: set[Future[Any]] = set()
         self._changed = threading.Condition()
-        self._free_bytes = BUDGET_BYTES
+        self._free_bytes = budget_bytes
         self._error: BaseException | None = None
 
     def __enter__(self) -> Self:
@@ -41,7 +42,7 @@ class Transfers:
     def submit(self, size_bytes: int, transfer: Callable[[], _T]) -> Future[_T]:
         """Run it as soon as there is room for its bytes; never called by a transfer itself."""
         # What is larger than all room there is has it alone.
-        size_bytes = min(size_bytes, BUDGET_BYTES)
+        size_bytes = min(size_bytes, self._budget_bytes)
         with self._changed:
             self._changed.wait_for(lambda: self._free_bytes >= size_bytes or self._error)
             if self._error:
