@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Final
+from urllib.parse import unquote
 
 import psutil
 
@@ -74,6 +75,12 @@ class EngineLock:
         except psutil.NoSuchProcess:
             return None
         return process if started <= self.since.timestamp() + _CLOCK_SLACK_SECONDS else None
+
+
+def file_backend(environ: Mapping[str, str]) -> Path | None:
+    """Give the directory of the backend where it is one, so that its locks can be looked at."""
+    scheme, _, place = environ.get("PULUMI_BACKEND_URL", "").partition("://")
+    return Path(unquote(place)).expanduser() if scheme == "file" and place else None
 
 
 def read_locks(state: Path, stack: str) -> list[EngineLock]:

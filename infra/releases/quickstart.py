@@ -13,13 +13,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from infra.releases.artefacts import bucket_directory, newest_version, require_artefacts
+from infra.releases.artefacts import require_artefacts
 from infra.releases.errors import OperationFailedError
 from infra.releases.model_release import ModelRelease
 from infra.releases.request import RequestError
 from infra.releases.rollout import StackFile, plan_rollout, roll_out
 from infra.releases.workspace import StackEngine
 from infra.storage.directory import bucket_path
+from infra.storage.published import PublishedModels, directory_of
 
 # Longer than this is no line that anyone pastes.
 _LINE_CHARACTERS: Final = 1_000
@@ -44,11 +45,13 @@ def provide_named(engine: StackEngine, file: StackFile, sample: str) -> None:
     bucket = bucket_path(
         file.config.bucket.path, checkout=engine.checkout, home=engine.home, stack=engine.stack
     )
-    if not isinstance(version, int) or newest_version(bucket, sample) is not None:
+    if not engine.is_local or not isinstance(version, int):
+        return
+    bucket.mkdir(parents=True, exist_ok=True)
+    if PublishedModels(bucket.as_uri()).newest(sample) is not None:
         return
     engine.say(f"{file.path.name} names {sample} {version}, which this machine does not have yet")
-    bucket.mkdir(parents=True, exist_ok=True)
-    _publish(engine, sample, bucket, version)
+    _publish(engine, sample, bucket.as_uri(), version)
 
 
 def release_sample(
@@ -57,18 +60,18 @@ def release_sample(
     """Release the sample unless a version of it is released; publish one if there is none."""
     if file.releases[sample].version is not None:
         return outputs
-    bucket = bucket_directory(outputs["bucket"])
-    version = newest_version(bucket, sample)
+    bucket = PublishedModels(outputs["bucket"])
+    version = bucket.newest(sample)
     if version is None:
-        _publish(engine, sample, bucket, 1)
-        version = newest_version(bucket, sample)
+        _publish(engine, sample, bucket.url, 1)
+        version = bucket.newest(sample)
     after = {sample: ModelRelease(version=version)}
     plan = plan_rollout(file, after, require_artefacts(bucket, after))
     engine.say(f"Releasing {', '.join(plan.changes)}")
     return roll_out(engine, plan, message=f"Release {sample} {version}")
 
 
-def _publish(engine: StackEngine, sample: str, bucket: Path, version: int) -> None:
+def _publish(engine: StackEngine, sample: str, bucket_url: str, version: int) -> None:
     with tempfile.TemporaryDirectory(prefix="servestack-") as scratch:
         directory = str(Path(scratch) / sample)
         number = str(version)
@@ -76,7 +79,7 @@ def _publish(engine: StackEngine, sample: str, bucket: Path, version: int) -> No
         _run(
             engine,
             *("-m", "model_export", "publish", directory),
-            *("--model", sample, "--store", str(bucket), "--version", number),
+            *("--model", sample, "--store", bucket_url, "--version", number),
         )
 
 
@@ -100,7 +103,7 @@ def _run(engine: StackEngine, *words: str) -> None:
 def invitation(engine: StackEngine, outputs: Mapping[str, Any], sample: str) -> str:
     """Word what serves now, a request to paste, and what to try next."""
     output = outputs["models"][sample]
-    bucket = bucket_directory(outputs["bucket"])
+    bucket = PublishedModels(outputs["bucket"])
     version = output["version"]
     url = f"{output['rest']}/v1/models/{sample}"
     lines = [f"{sample} {version} serves at {url}", f"  gRPC {output['grpc']}, log {output['log']}"]
@@ -109,8 +112,8 @@ def invitation(engine: StackEngine, outputs: Mapping[str, Any], sample: str) -> 
     if manifest is not None and manifest.sample is not None:
         request = _request(engine, sample, list(manifest.sample.instances[:2]))
         lines += ["", "Ask it:", f"  curl -s {url}:predict -d {request}"]
-    store = shlex.quote(str(bucket))
-    following = (newest_version(bucket, sample) or 0) + 1
+    store = shlex.quote(str(directory_of(bucket.url) or bucket.url))
+    following = (bucket.newest(sample) or 0) + 1
     next_directory = f"/tmp/{sample}-{following}"  # noqa: S108 - a suggestion to paste, not a path of ours
     # The set-up may have brought a uv of its own, which is on nobody's PATH.
     run = "uv run " if shutil.which("uv") else ".venv/bin/"

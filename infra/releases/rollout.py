@@ -6,7 +6,7 @@ that fails, the way back. What is to be released is decided before.
 
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
@@ -60,6 +60,7 @@ class Plan:
     after: Mapping[str, ModelRelease]
     content: bytes
     manifests: Manifests
+    breaking: Sequence[str] = ()
 
     @property
     def changes(self) -> list[str]:
@@ -67,7 +68,12 @@ class Plan:
         return describe_changes(self.file.releases, self.after)
 
 
-def plan_rollout(file: StackFile, after: Mapping[str, ModelRelease], manifests: Manifests) -> Plan:
+def plan_rollout(
+    file: StackFile,
+    after: Mapping[str, ModelRelease],
+    manifests: Manifests,
+    breaking: Sequence[str] = (),
+) -> Plan:
     """Edit the file in memory, and let the configuration judge the result."""
     content = with_releases(file.content, file.releases, after, name=file.path.name)
     with tempfile.TemporaryDirectory() as scratch:
@@ -75,7 +81,7 @@ def plan_rollout(file: StackFile, after: Mapping[str, ModelRelease], manifests: 
         edited = Path(scratch) / file.path.name
         edited.write_bytes(content)
         read_stack_file(edited)
-    return Plan(file=file, after=after, content=content, manifests=manifests)
+    return Plan(file=file, after=after, content=content, manifests=manifests, breaking=breaking)
 
 
 def write_plan(plan: Plan) -> None:

@@ -11,11 +11,12 @@ import click
 
 from infra.config.values import Platform
 from infra.errors import ServestackError
-from infra.releases.artefacts import Manifests, bucket_directory, require_artefacts
+from infra.releases.artefacts import breaking_changes, require_artefacts
 from infra.releases.locks import hold_stack
 from infra.releases.model_release import ModelRelease
-from infra.releases.rollout import Plan, StackFile, read_stack
+from infra.releases.rollout import Plan, StackFile, plan_rollout, read_stack
 from infra.releases.workspace import StackEngine, end_on_sigterm
+from infra.storage.published import PublishedModels
 from tools.engine.environment import stack_file
 
 
@@ -45,7 +46,7 @@ class Session:
 
     def outputs(self) -> Mapping[str, Any]:
         """Give what is deployed; a stack that is not up has nothing to release to."""
-        outputs = self.engine.outputs() if self.engine.is_created else {}
+        outputs = self.deployed()
         if "bucket" not in outputs:
             raise RefusedError(
                 f"Stack {self.engine.stack} is not up, so it has no bucket to release from. "
@@ -53,19 +54,27 @@ class Session:
             )
         return outputs
 
-    def artefacts(
+    def deployed(self) -> Mapping[str, Any]:
+        """Give what is deployed, if anything is."""
+        return self.engine.outputs() if self.engine.is_created else {}
+
+    def plan(
         self,
+        file: StackFile,
+        after: Mapping[str, ModelRelease],
         outputs: Mapping[str, Any],
-        releases: Mapping[str, ModelRelease],
         also: Sequence[str] = (),
-    ) -> Manifests:
+    ) -> Plan:
         """Check that what shall be released stands in the bucket; tell other problems with it."""
-        return require_artefacts(bucket_directory(outputs["bucket"]), releases, also)
+        bucket = PublishedModels(outputs["bucket"])
+        manifests = require_artefacts(bucket, after, also)
+        breaking = breaking_changes(bucket, file.releases, after, manifests)
+        return plan_rollout(file, after, manifests, breaking)
 
     def show(self, plan: Plan) -> None:
         """Show the change in the model's terms."""
-        for change in plan.changes:
-            self.say(f"  {change}")
+        for line in (*plan.changes, *plan.breaking):
+            self.say(f"  {line}")
 
     def confirm(self, question: str, *, yes: bool) -> None:
         """Ask before a shared stack is changed; a local one is the user's own."""

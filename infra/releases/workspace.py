@@ -19,7 +19,8 @@ import psutil
 
 from infra.releases.engine_log import EngineLog
 from infra.releases.errors import OperationFailedError, UpdateRunningError
-from infra.releases.locks import clear_stale_locks
+from infra.releases.interrupted import pending_operations, require_resolvable
+from infra.releases.locks import clear_stale_locks, file_backend
 from tools.engine.acquire import ensure_engine
 from tools.engine.environment import engine_environment, home_directory, state_directory
 from tools.engine.errors import EngineError
@@ -92,35 +93,37 @@ class StackEngine:
 
     @property
     def is_created(self) -> bool:
-        """Tell whether the stack was ever made; of others than local ones that is not known."""
+        """Tell whether the stack was ever made, without making a local one."""
         if not self.is_local:
-            return True
+            return self._state() is not None
         state = state_directory(self.checkout, os.environ)
         return any(state.glob(f".pulumi/stacks/*/{self.stack}.json*"))
 
     def prepare(self) -> None:
-        """Make the stack if it is a local one, and clear away what a killed update left."""
+        """Make the stack if it is not there, and clear away what a killed update left."""
         _ = self._automation
-        if self.is_local:
+        if (state := file_backend(os.environ)) is not None:
             clear_stale_locks(
-                state_directory(self.checkout, os.environ),
-                self.stack,
-                say=self.say,
-                cancel=lambda: self._engine("cancel", "--yes"),
+                state, self.stack, say=self.say, cancel=lambda: self._engine("cancel", "--yes")
             )
-        pending = self._state().get("deployment", {}).get("pending_operations") or []
-        if pending:
-            names = ", ".join(
-                f"{operation['type']} of {operation['resource']['urn'].rpartition('::')[2]}"
-                for operation in pending
+        deployment = self._state()
+        if deployment is None:
+            # Not selected: that would move what a plain `pulumi up` means.
+            self._engine("stack", "init", self.stack, "--no-select")
+            return
+        pending = pending_operations(deployment)
+        if not pending:
+            return
+        if not self.is_local:
+            require_resolvable(pending, self.stack)
+        self.say(
+            f"An earlier update was interrupted ({', '.join(map(str, pending))}); "
+            "looking at what is really there"
+        )
+        with self._reported("refresh") as log:
+            self._automation.refresh(
+                on_event=self._listener(log), clear_pending_creates=True, show_secrets=False
             )
-            self.say(
-                f"An earlier update was interrupted ({names}); looking at what is really there"
-            )
-            with self._reported("refresh") as log:
-                self._automation.refresh(
-                    on_event=self._listener(log), clear_pending_creates=True, show_secrets=False
-                )
 
     def preview_changes(self) -> int:
         """Count the resources that `up` would change, after looking at what is really there."""
@@ -146,17 +149,28 @@ class StackEngine:
         return {key: output.value for key, output in result.outputs.items()}
 
     def outputs(self) -> Mapping[str, Any]:
-        """Give the outputs of the last update."""
-        found: dict[str, Any] = json.loads(self._engine("stack", "output", "--json"))
+        """Give the outputs of the last update; none where the stack was never made."""
+        found: dict[str, Any] = json.loads(self._asked("stack", "output", "--json") or "{}")
         return found
 
     def history(self) -> str:
         """Give the whole history as the engine's JSON document."""
-        return self._engine("stack", "history", "--json", "--page-size", "0")
+        return self._asked("stack", "history", "--json", "--page-size", "0") or "[]"
 
-    def _state(self) -> Mapping[str, Any]:
-        state: dict[str, Any] = json.loads(self._engine("stack", "export"))
-        return state
+    def _state(self) -> Mapping[str, Any] | None:
+        document = self._asked("stack", "export")
+        return None if document is None else json.loads(document)
+
+    def _asked(self, *arguments: str) -> str | None:
+        """Ask about the stack; None where there is none of its name."""
+        from pulumi.automation import StackNotFoundError  # noqa: PLC0415 - as below
+
+        try:
+            return self._engine(*arguments)
+        except OperationFailedError as error:
+            if isinstance(error.__cause__, StackNotFoundError):
+                return None
+            raise
 
     def _engine(self, *arguments: str) -> str:
         from pulumi.automation import CommandError  # noqa: PLC0415 - see the module's docstring
@@ -164,7 +178,7 @@ class StackEngine:
         try:
             return self._automation._run_pulumi_cmd_sync([*arguments]).stdout  # noqa: SLF001 - no public door gives the CLI's JSON whole
         except CommandError as error:
-            raise OperationFailedError(_stderr(error)) from None
+            raise OperationFailedError(_stderr(error)) from error
 
     def _listener(self, log: EngineLog) -> Callable[[Any], None]:
         def listen(event: Any) -> None:
@@ -185,7 +199,9 @@ class StackEngine:
         except ConcurrentUpdateError as error:
             raise UpdateRunningError(
                 f"Stack {self.stack} is being changed by somebody else right now, so this "
-                f"{operation} was refused. Wait for its end, then run this again.\n{_stderr(error)}"
+                f"{operation} was refused. Wait for its end, then run this again. Only if its "
+                f"update was killed for certain: ./scripts/pulumi cancel -s {self.stack}\n"
+                f"{_stderr(error)}"
             ) from None
         except CommandError as error:
             raise OperationFailedError(

@@ -3,6 +3,7 @@
 Knows no Pulumi, so that a command that only looks starts quickly.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from infra.errors import ServestackError
@@ -22,11 +23,8 @@ def read_manifest(bucket: Path, model: str, version: int) -> Manifest:
     try:
         manifest = parse_manifest(document.read_bytes(), str(document))
     except FileNotFoundError:
-        raise ServestackError(
-            f"version {version} of {model} is not published in {bucket} "
-            f"({_published(bucket, model)}). Publish it: "
-            f"model-export publish DIR --model {model} --store {bucket} --version {version}"
-        ) from None
+        known = published_versions(bucket, model)
+        raise not_published(str(bucket), model, version, known) from None
     except (ModelExportError, OSError) as error:
         raise ServestackError(str(error)) from error
     directory = bucket / version_path(model, version)
@@ -49,8 +47,10 @@ def published_versions(bucket: Path, model: str) -> list[int]:
     return sorted(version for version in versions if version is not None)
 
 
-def _published(bucket: Path, model: str) -> str:
-    versions = published_versions(bucket, model)
-    if not versions:
-        return "it has no version yet"
-    return "it has " + ", ".join(str(version) for version in versions)
+def not_published(bucket: str, model: str, version: int, known: Sequence[int]) -> ServestackError:
+    """Word the refusal of a version that is not there; in a bucket of any kind."""
+    there = f"it has {', '.join(map(str, known))}" if known else "it has no version yet"
+    return ServestackError(
+        f"version {version} of {model} is not published in {bucket} ({there}). Publish it: "
+        f"model-export publish DIR --model {model} --store {bucket} --version {version}"
+    )

@@ -1,28 +1,80 @@
-"""Reading what is published in a bucket of any kind, by its URL.
+"""Reading what is published in a bucket of any kind, by its URL: which versions, and whether whole.
 
 Knows no Pulumi. A cloud's client is imported by `model_export.store` when its kind of bucket is
 asked for, and found by that cloud's own default credentials.
 """
 
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from infra.errors import ServestackError
 from infra.storage import directory
-from model_export.errors import ModelExportError
+from model_export.errors import ModelExportError, RefusedError
 from model_export.manifest import Manifest
-from model_export.store import open_store
+from model_export.store import Store, open_store
+from model_export.verification import verify
+
+
+@dataclass(frozen=True)
+class PublishedModels:
+    """A bucket, opened when it is first asked, and kept open for what is asked next."""
+
+    url: str
+
+    @cached_property
+    def _store(self) -> Store:
+        return open_store(self.url)
+
+    def versions(self, model: str) -> tuple[int, ...]:
+        """List a model's versions, ascending."""
+        try:
+            return self._store.versions(model)
+        except ModelExportError as error:
+            raise ServestackError(str(error)) from error
+
+    def newest(self, model: str) -> int | None:
+        """Give the highest version of a model."""
+        return max(self.versions(model), default=None)
+
+    def manifest(self, model: str, version: int) -> Manifest:
+        """Read a version's manifest; of a directory, its files are seen to stand as well."""
+        path = directory_of(self.url)
+        if path is not None:
+            return directory.read_manifest(path, model, version)
+        try:
+            return self._store.manifest(model, version)
+        except RefusedError as error:
+            # Whatever else is refused, as the bucket itself, is refused here as well.
+            known = self.versions(model)
+            if version in known:
+                raise ServestackError(str(error)) from error
+            raise directory.not_published(self.url, model, version, known) from None
+        except ModelExportError as error:
+            raise ServestackError(str(error)) from error
+
+    def verified(self, model: str, version: int) -> Manifest:
+        """Read a version's manifest, and compare every file with its digest.
+
+        A store that keeps a SHA-256 beside each file is asked for it; elsewhere all bytes are read.
+        """
+        manifest = self.manifest(model, version)
+        try:
+            faults = verify(self._store, model, version).faults
+        except ModelExportError as error:
+            raise ServestackError(str(error)) from error
+        if faults:
+            raise ServestackError(
+                f"version {version} of {model} in {self.url} was altered since it was published: "
+                f"{'; '.join(faults)}. Publish the model again as a new version."
+            )
+        return manifest
 
 
 def read_version(bucket_url: str, model: str, version: int) -> Manifest:
     """Read a version's manifest; of a directory, its files are seen to stand as well."""
-    path = directory_of(bucket_url)
-    if path is not None:
-        return directory.read_manifest(path, model, version)
-    try:
-        return open_store(bucket_url).manifest(model, version)
-    except ModelExportError as error:
-        raise ServestackError(str(error)) from error
+    return PublishedModels(bucket_url).manifest(model, version)
 
 
 def directory_of(bucket_url: str) -> Path | None:

@@ -16,6 +16,7 @@ import psutil
 import pytest
 
 from infra.releases.answering import is_close
+from model_export.layout import manifest_path
 from tests.releases.conftest import CHECKOUT, Desk, make_desk
 
 pytestmark = [pytest.mark.slow, pytest.mark.engine]
@@ -114,6 +115,23 @@ def test_a_dry_run_shows_and_changes_nothing(desk: Desk) -> None:
     assert "heart: 1 → 3" in done.stderr
     assert desk.stack_file.read_bytes() == before
     assert desk.serving() == {1}
+
+
+def test_what_breaks_clients_is_released_only_where_that_is_accepted(desk: Desk) -> None:
+    before = desk.settle()
+    path = desk.bucket / manifest_path("heart", 3)
+    document = path.read_bytes()
+    path.write_bytes(document.replace(b'"thalassemia": {', b'"thallium": {'))
+    try:
+        refused = desk.servestack("release", "heart=3", expect=2)
+        taken = desk.servestack("release", "heart=3", "--accept-breaking", "--dry-run")
+    finally:
+        path.write_bytes(document)
+    breaks = "heart 1 → 3 breaks REST and gRPC clients: serving_default input 'thalassemia'"
+    assert breaks in refused.stderr
+    assert "--accept-breaking" in refused.stderr
+    assert breaks in taken.stderr
+    assert desk.stack_file.read_bytes() == before
 
 
 def test_a_version_that_does_not_load_leaves_everything_as_it_was(desk: Desk) -> None:

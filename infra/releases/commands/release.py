@@ -8,6 +8,7 @@ import click
 from infra.releases import request, rollout
 from infra.releases.commands.answers import answer_plan, open_stack
 from infra.releases.commands.options import DRY_RUN, JSON, MESSAGE, STACK, YES
+from infra.releases.session import RefusedError
 
 
 @click.command()
@@ -23,6 +24,11 @@ from infra.releases.commands.options import DRY_RUN, JSON, MESSAGE, STACK, YES
 @click.option(
     "--label", "labels", multiple=True, metavar="LABEL=VERSION", help="Let a label name a version."
 )
+@click.option(
+    "--accept-breaking",
+    is_flag=True,
+    help="Release even what clients of the serving version cannot ask or read.",
+)
 @click.option("--no-up", is_flag=True, help="Write the stack file only.")
 @MESSAGE
 @YES
@@ -34,6 +40,7 @@ def command(  # noqa: PLR0913 - one parameter for each option
     pairs: Sequence[str],
     share: int | None,
     labels: Sequence[str],
+    accept_breaking: bool,
     no_up: bool,
     message: str | None,
     yes: bool,
@@ -42,7 +49,8 @@ def command(  # noqa: PLR0913 - one parameter for each option
 ) -> None:
     """Serve other versions: `servestack release heart=2 digits=1`.
 
-    Each version must be published, whole and unaltered. The stack file is edited, the stack is
+    Each version must be published, whole and unaltered, and take and give what the serving one
+    does. The stack file is edited, the stack is
     updated, and the versions must answer as they did when they were exported. If anything fails,
     the file and the stack are put back and what served before serves.
 
@@ -54,10 +62,15 @@ def command(  # noqa: PLR0913 - one parameter for each option
         file = session.read()
         outputs = session.outputs()
         after, problems = request.requested_releases(asked, file.releases)
-        plan = rollout.plan_rollout(file, after, session.artefacts(outputs, after, problems))
+        plan = session.plan(file, after, outputs, problems)
         if not plan.changes and rollout.is_serving(outputs, plan):
             return answer_plan(plan, "nothing to do", outputs, as_json=as_json)
         session.show(plan)
+        if plan.breaking and not accept_breaking:
+            raise RefusedError(
+                "Clients of the version that serves would break, as shown above. Release it under "
+                "another model name, or, when no client is left that could: --accept-breaking"
+            )
         if dry_run:
             return answer_plan(plan, "dry run", outputs, as_json=as_json)
         session.confirm(f"Release to stack {stack}?", yes=yes)

@@ -42,7 +42,7 @@ def command(
         changed = {
             name: then for name, then in target.models.items() if then != file.releases[name]
         }
-        plan = rollout.plan_rollout(file, changed, session.artefacts(outputs, changed))
+        plan = session.plan(file, changed, outputs)
         for note in target.notes:
             session.say(f"  {note}")
         if not plan.changes:

@@ -18,7 +18,7 @@ def command(*, stack: str, as_json: bool) -> None:
     """
     session = open_stack(stack)
     configured = session.read().releases
-    outputs = session.engine.outputs() if session.engine.is_created else {}
+    outputs = session.deployed()
     statuses = model_statuses(configured, outputs)
     if as_json:
         print_json(tables.status_document(statuses))

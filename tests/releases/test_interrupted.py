@@ -1,0 +1,36 @@
+"""What a killed update left in the state, and what may be done about it."""
+
+from typing import Any
+
+import pytest
+
+from infra.releases.errors import OperationFailedError
+from infra.releases.interrupted import pending_operations, require_resolvable
+
+URN = "urn:pulumi:dev::servestack::gcp:storage/bucket:Bucket::models"
+
+
+def state(*kinds: str) -> dict[str, Any]:
+    pending = [{"type": kind, "resource": {"urn": URN}} for kind in kinds]
+    return {"version": 3, "deployment": {"pending_operations": pending}}
+
+
+def test_a_state_without_pending_operations_has_none() -> None:
+    assert pending_operations({"deployment": None}) == ()
+    assert pending_operations({"deployment": {}}) == ()
+    assert pending_operations(state()) == ()
+
+
+def test_what_was_changing_is_looked_up_without_a_question() -> None:
+    pending = pending_operations(state("updating", "deleting"))
+    assert [str(operation) for operation in pending] == ["updating of models", "deleting of models"]
+    require_resolvable(pending, "dev")
+
+
+def test_what_was_being_created_is_a_persons_to_look_up() -> None:
+    pending = pending_operations(state("updating", "creating"))
+    with pytest.raises(OperationFailedError) as refused:
+        require_resolvable(pending, "dev")
+    told = str(refused.value)
+    assert f"killed while it was creating\n  {URN}\n" in told
+    assert "./scripts/pulumi refresh -s dev --clear-pending-creates --yes" in told

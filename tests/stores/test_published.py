@@ -1,0 +1,73 @@
+"""What infra reads of a bucket, of each kind: the same answers and the same refusals."""
+
+from pathlib import Path
+
+import pytest
+
+from infra.errors import ServestackError
+from infra.releases.artefacts import MissingArtefactsError, require_artefacts
+from infra.releases.model_release import Canary, ModelRelease
+from infra.storage.published import PublishedModels
+from model_export.bucket import Content
+from model_export.object_store import ObjectStore
+from model_export.publish import publish
+from model_export.store import Store
+from tests.stores.conftest import MakeModel
+
+
+@pytest.fixture
+def bucket(store: Store, make_model: MakeModel) -> PublishedModels:
+    for version in (1, 2, 10):
+        publish(make_model(f"v{version}"), model="heart", store=store, version=version)
+    return PublishedModels(store.url)
+
+
+def alter(store: Store, path: str) -> None:
+    """Put other bytes of the same length where a published file lies."""
+    if isinstance(store, ObjectStore):
+        inner = store._bucket
+        data = inner.read(path)[::-1]
+        checksum = inner.checksum()
+        checksum.update(data)
+        inner.delete([path])
+        inner.create(
+            path,
+            data,
+            Content(size_bytes=len(data), sha256="0" * 64, checksum=checksum.result()),
+        )
+        return
+    file = Path(store.url.removeprefix("file://")) / path
+    file.chmod(0o644)
+    file.write_bytes(file.read_bytes()[::-1])
+
+
+def test_versions_are_listed_and_the_newest_is_known(bucket: PublishedModels) -> None:
+    assert bucket.versions("heart") == (1, 2, 10)
+    assert bucket.newest("heart") == 10
+    assert bucket.newest("digits") is None
+
+
+def test_a_whole_version_is_verified(bucket: PublishedModels) -> None:
+    assert bucket.verified("heart", 2) == bucket.manifest("heart", 2)
+
+
+def test_all_that_a_release_misses_is_told_at_once(bucket: PublishedModels, store: Store) -> None:
+    alter(store, "heart/2/variables/variables.data-00000-of-00001")
+    release = ModelRelease(version=2, canary=Canary(version=11, share=10))
+    with pytest.raises(MissingArtefactsError) as refused:
+        require_artefacts(bucket, {"heart": release, "digits": ModelRelease(version=1)}, ["liver?"])
+    told = str(refused.value).splitlines()
+    assert told[0] == "liver?"
+    assert told[1].startswith(f"version 2 of heart in {bucket.url} was altered since it was")
+    assert "variables/variables.data-00000-of-00001" in told[1]
+    assert "version 11 of heart is not published in" in told[2]
+    assert "(it has 1, 2, 10). Publish it: model-export publish DIR" in told[2]
+    assert "version 1 of digits is not published in" in told[3]
+    assert "(it has no version yet)" in told[3]
+
+
+def test_a_bucket_that_cannot_be_opened_is_told(tmp_path: Path) -> None:
+    with pytest.raises(ServestackError, match="not a kind of store"):
+        PublishedModels("azure://bucket").manifest("heart", 1)
+    with pytest.raises(ServestackError, match="not a directory"):
+        PublishedModels((tmp_path / "gone").as_uri()).newest("heart")
