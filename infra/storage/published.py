@@ -66,7 +66,7 @@ class PublishedModels:
             raise ServestackError(str(error)) from error
         if faults:
             raise ServestackError(
-                f"version {version} of {model} in {self.url} was altered since it was published: "
+                f"version {version} of {model} was altered since it was published in {self.url}: "
                 f"{'; '.join(faults)}. Publish the model again as a new version."
             )
         return manifest
