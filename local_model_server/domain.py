@@ -246,6 +246,9 @@ class Metrics(Protocol):
         GRPC or REST. Feeds request_count and request_latency.
         """
 
+    def version_request(self, *, model: str, version: int, code: Code, seconds: float) -> None:
+        """Count a request by the version that it came to; TF Serving has nothing like it."""
+
     def graph_run(self, *, model: str, api: str, seconds: float) -> None:
         """Count one run of a graph; feeds graph_runs, graph_run_time_usecs, runtime_latency."""
 

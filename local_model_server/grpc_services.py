@@ -21,8 +21,16 @@ from tensorflow_serving.apis import (
 
 from local_model_server import inference
 from local_model_server.configuration import model_configs_of
-from local_model_server.domain import Code, Dispatcher, Manager, Servable, ServingError
+from local_model_server.domain import (
+    Code,
+    Dispatcher,
+    Manager,
+    Metrics,
+    Servable,
+    ServingError,
+)
 from local_model_server.manager import Lease, ModelManager
+from local_model_server.version_requests import VersionRequest
 
 _METADATA_FIELD: Final = "signature_def"
 
@@ -48,6 +56,7 @@ class PredictionService:
 
     manager: ModelManager
     dispatcher: Dispatcher
+    metrics: Metrics
 
     def methods(self) -> Mapping[str, Method]:
         """Give each method under its name in the service."""
@@ -81,7 +90,7 @@ class PredictionService:
 
     def _on_version(self, infer: Callable[[Dispatcher, Servable, Any], Awaitable[Any]]) -> Call:
         async def method(request: Any) -> Any:
-            with self._lease(request) as servable:
+            with self._lease(request) as servable, VersionRequest(self.metrics, servable):
                 return await infer(self.dispatcher, servable, request)
 
         return method
@@ -89,7 +98,7 @@ class PredictionService:
     async def _multi_inference(self, request: Any) -> Any:
         if not request.tasks:
             raise ServingError(Code.INVALID_ARGUMENT, "Inference request has no tasks")
-        with self._lease(request.tasks[0]) as servable:
+        with self._lease(request.tasks[0]) as servable, VersionRequest(self.metrics, servable):
             return await inference.multi_inference(self.dispatcher, servable, request)
 
     async def _get_model_metadata(self, request: Any) -> Any:

@@ -4,7 +4,8 @@ Owns counting and rendering; rest serves the page. A small registry of its own: 
 would append `_total` to the counters' names and costs more than a small model's run.
 
 Names and labels are TF Serving's, but for `model_name` on the batching metrics, which it leaves
-out, and `runtime`, which is TF2 here.
+out, and `runtime`, which is TF2 here. TF Serving tells no versions apart; what a canary is judged
+by is counted under names of our own.
 """
 
 import threading
@@ -109,6 +110,13 @@ class PrometheusMetrics:
 
     def __init__(self) -> None:
         serving, batching = ":tensorflow:serving:", ":tensorflow:serving:batching_session:"
+        own = ":servestack:serving:"
+        self._version_requests = _Counter(
+            f"{own}version_request_count", "model_name", "version", "status"
+        )
+        self._version_latency = _Histogram(
+            f"{own}version_request_latency", _LATENCY_BOUNDS, "model_name", "version"
+        )
         self._requests = _Counter(f"{serving}request_count", "model_name", "status")
         self._request_latency = _Histogram(
             f"{serving}request_latency", _LATENCY_BOUNDS, "model_name", "API", "entrypoint"
@@ -137,6 +145,11 @@ class PrometheusMetrics:
         """Count a request when it is answered."""
         self._requests.add(1, model, code.name)
         self._request_latency.observe(seconds * _MICROS, model, api, entrypoint)
+
+    def version_request(self, *, model: str, version: int, code: Code, seconds: float) -> None:
+        """Count a request by the version that it came to."""
+        self._version_requests.add(1, model, str(version), code.name)
+        self._version_latency.observe(seconds * _MICROS, model, str(version))
 
     def graph_run(self, *, model: str, api: str, seconds: float) -> None:
         """Count one run of a graph."""

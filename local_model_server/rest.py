@@ -38,6 +38,7 @@ from local_model_server.json_codec_values import invalid
 from local_model_server.rest_http import HttpServer
 from local_model_server.rest_messages import HttpLimits, Request, Response
 from local_model_server.rest_routes import Action, Route, find_route
+from local_model_server.version_requests import VersionRequest
 
 if TYPE_CHECKING:
     from tensorflow.core.protobuf.meta_graph_pb2 import SignatureDef
@@ -157,7 +158,10 @@ class _RestApi:
             ) as servable:
                 return _metadata(servable)
         document = parse_document(body)
-        with self._manager.lease(route.model, version=route.version, label=route.label) as servable:
+        with (
+            self._manager.lease(route.model, version=route.version, label=route.label) as servable,
+            VersionRequest(self._metrics, servable),
+        ):
             if route.action is Action.PREDICT:
                 return await self._predict(servable, document)
             name = document.signature_name

@@ -147,7 +147,7 @@ async def _open(
     if settings.grpc_port or settings.grpc_socket_path:
         grpc = await open_grpc(
             settings,
-            PredictionService(manager=manager, dispatcher=dispatcher),
+            PredictionService(manager=manager, dispatcher=dispatcher, metrics=metrics),
             ModelService(manager=manager),
             metrics,
             manager.is_ready,

@@ -551,6 +551,11 @@ def test_metrics_are_at_their_path_and_count_calls() -> None:
             ':tensorflow:serving:request_count{model_name="sum",status="INVALID_ARGUMENT"} 1'
             in lines
         )
+        own = ":servestack:serving:version_request"
+        series = 'model_name="sum",version="2"'
+        assert f'{own}_count{{{series},status="OK"}} 1' in lines
+        assert f'{own}_count{{{series},status="INVALID_ARGUMENT"}} 1' in lines
+        assert f"{own}_latency_count{{{series}}} 2" in lines
 
     async def without(door: Door) -> None:
         assert (await door.ask("GET", "/monitoring/prometheus/metrics")).status == 404

@@ -156,6 +156,8 @@ def test_what_happened_is_on_the_page_of_metrics(server: "RunningServer") -> Non
     assert count(after) == count(before) + 1
     for name in ("graph_runs", "load_attempt_count", "processed_batch_size_count"):
         assert any(f":{name}{{" in line for line in after), json.dumps(name)
+    own = ':servestack:serving:version_request_count{model_name="tf1",version="'
+    assert any(line.startswith(own) for line in after)
 
 
 def test_a_start_with_mistakes_ends_with_2_and_names_them(tmp_path: Path) -> None:
