@@ -41,9 +41,11 @@ def _declare(stack: RunningStack) -> StackOutputs:
     match stack.config.platform:
         case Platform.LOCAL:
             from infra.platforms.local import declare  # noqa: PLC0415
+        case Platform.KUBERNETES:
+            from infra.platforms.kubernetes import declare  # noqa: PLC0415
         case platform:
             raise ServestackError(
                 f"{stack.file_name}: servestack:platform: this version of servestack "
-                f"serves on `local` only, not yet on `{platform}`. Write: local"
+                f"serves on `local` and `kubernetes` only, not yet on `{platform}`. Write: local"
             )
     return declare(stack)

@@ -18,6 +18,7 @@ from infra.config.sections.cluster import ClusterConfig
 from infra.config.sections.gcp import GcpConfig
 from infra.config.sections.identity import IdentityConfig
 from infra.config.sections.kubernetes import KubernetesConfig
+from infra.config.sections.kubernetes_model import KubernetesModelConfig
 from infra.config.sections.local import LocalConfig, PortsConfig
 from infra.config.sections.section import Section
 from infra.config.sections.serving import (
@@ -97,6 +98,9 @@ class ModelConfig(Section):
         default=False, description="Serve `model.tflite` where a version has one."
     )
     ports: PortsConfig | None = Field(default=None, description="Fixed ports of a local server.")
+    kubernetes: KubernetesModelConfig = Field(
+        default=KubernetesModelConfig(), description="What only Kubernetes knows of a model."
+    )
 
     @property
     def pinned_version(self) -> int | None:

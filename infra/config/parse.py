@@ -27,6 +27,12 @@ _NAMED_EXAMPLES: Final = {
     "models.*.labels": "stable: 2",
     "cluster.gpu_pools": "l4: {accelerator: nvidia-l4}",
     "labels": "team: vision",
+    "kubernetes.gpu_pools": "l4: {accelerator: nvidia-l4, node_labels: {pool: l4}}",
+    "kubernetes.gpu_pools.*.node_labels": "pool: l4",
+    "kubernetes.service_account_annotations": "iam.gke.io/gcp-service-account: NAME@PROJECT...",
+    "models.*.kubernetes.node_labels": "pool: l4",
+    "models.*.kubernetes.service_annotations": "example.com/team: vision",
+    "models.*.kubernetes.ingress.annotations": "example.com/team: vision",
 }
 
 _Raw = Mapping[str, Any]

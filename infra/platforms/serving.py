@@ -30,5 +30,6 @@ def serving_settings(
         warmup=model.warmup,
         intra_op_threads=model.threads.intra_op if model.threads else None,
         inter_op_threads=model.threads.inter_op if model.threads else None,
+        gpu_memory_fraction=model.gpu.memory_fraction if model.gpu else None,
         prefer_tflite_model=model.prefer_tflite_model,
     )

@@ -59,7 +59,7 @@ def render(settings: ServingSettings, *, config_dir: str) -> RenderedServing:
     return RenderedServing(flags=flags, files=files)
 
 
-def _flags(settings: ServingSettings, config_dir: str) -> Iterator[tuple[str, str | int]]:
+def _flags(settings: ServingSettings, config_dir: str) -> Iterator[tuple[str, str | int | float]]:
     yield "port", settings.grpc_port
     yield "rest_api_port", settings.rest_port
     yield "model_config_file", f"{config_dir}/{MODELS_FILE}"
@@ -77,6 +77,12 @@ def _flags(settings: ServingSettings, config_dir: str) -> Iterator[tuple[str, st
         yield "tensorflow_intra_op_parallelism", settings.intra_op_threads
     if settings.inter_op_threads is not None:
         yield "tensorflow_inter_op_parallelism", settings.inter_op_threads
+    if settings.rest_threads is not None:
+        yield "rest_api_num_threads", settings.rest_threads
+    if settings.grpc_threads is not None:
+        yield "grpc_max_threads", settings.grpc_threads
+    if settings.gpu_memory_fraction is not None:
+        yield "per_process_gpu_memory_fraction", settings.gpu_memory_fraction
     if settings.prefer_tflite_model:
         yield "prefer_tflite_model", "true"
     if settings.traffic:

@@ -41,4 +41,7 @@ class ServingSettings:
     monitoring: bool = True
     intra_op_threads: int | None = None
     inter_op_threads: int | None = None
+    rest_threads: int | None = None
+    grpc_threads: int | None = None
+    gpu_memory_fraction: float | None = None
     prefer_tflite_model: bool = False

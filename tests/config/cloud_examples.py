@@ -80,8 +80,8 @@ CLOUD_EXAMPLES: Mapping[str, tuple[Any, Mapping[str, Any]]] = {
     "paused": (True, {}),
 }
 # What a model's field needs of the stack around it.
+_L4 = {"cluster": {"gpu_pools": {"l4": {"accelerator": "nvidia-l4", "accelerators_per_node": 2}}}}
 BESIDE_MODELS: Mapping[str, Mapping[str, Any]] = {
-    "models.*.gpu": {
-        "cluster": {"gpu_pools": {"l4": {"accelerator": "nvidia-l4", "accelerators_per_node": 2}}}
-    }
+    "models.*.gpu": _L4,
+    "models.*.kubernetes.load.gpu": _L4,
 }

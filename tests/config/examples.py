@@ -8,6 +8,7 @@ from infra.config.refusals import Place
 from infra.config.refusals.refusal import CLOUDS
 from infra.config.values import LocalServerKind
 from tests.config.cloud_examples import BESIDE_MODELS, CLOUD_EXAMPLES
+from tests.config.kubernetes_examples import FOLLOWING, KUBERNETES_EXAMPLES
 
 PLATFORMS: Mapping[Platform, Mapping[str, Any]] = {
     Platform.LOCAL: {},
@@ -34,6 +35,7 @@ TARGETS = {
 # A value that is right wherever the field is, and what else the field needs to stand beside it.
 EXAMPLES: Mapping[str, tuple[Any, Mapping[str, Any]]] = {
     **CLOUD_EXAMPLES,
+    **KUBERNETES_EXAMPLES,
     "platform": (None, {}),
     "bucket.path": ("/mnt/models", {}),
     "bucket.name": ("example-models", {}),
@@ -110,8 +112,14 @@ def stack_with(path: str, place: Place) -> dict[str, Any]:
         for start, around in BESIDE_MODELS.items():
             if path.startswith(start) and place.platform in CLOUDS:
                 raw = merged(raw, around)
+        if path in FOLLOWING and place.platform is Platform.AWS and place.target == "kubernetes":
+            raw = merged(raw, {"kubernetes": {"bucket": {"mountpoint": True}}})
     else:
         raw = merged(raw, beside)
     if value is not None:
         raw = merged(raw, nested(path.replace("*", "heart"), value))
+    if place.platform is Platform.KUBERNETES and "url" in raw["bucket"]:
+        del raw["bucket"]["path"]
+    if place.platform is Platform.AWS and path == "kubernetes.bucket.mountpoint":
+        del raw["bucket"]  # it has its own, and may name no other
     return raw

@@ -1,4 +1,4 @@
-"""Nothing is without effect: each field that a local stack takes changes what the engine makes.
+"""Nothing is without effect: each field that a platform takes changes what the engine makes.
 
 Each platform that comes to be served adds its places here.
 """

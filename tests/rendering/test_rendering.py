@@ -290,6 +290,9 @@ def test_every_setting_has_an_effect() -> None:
         "monitoring": False,
         "intra_op_threads": 1,
         "inter_op_threads": 1,
+        "rest_threads": 4,
+        "grpc_threads": 4,
+        "gpu_memory_fraction": 0.5,
         "prefer_tflite_model": True,
     }
     assert changes.keys() == ServingSettings.__dataclass_fields__.keys()

@@ -8,6 +8,7 @@ from typing import Final
 
 from infra.config.fields import leaf_fields
 from infra.config.refusals.clouds import CLOUD_REFUSALS
+from infra.config.refusals.kubernetes import KUBERNETES_REFUSALS
 from infra.config.refusals.local import LOCAL_REFUSALS
 from infra.config.refusals.managed import MANAGED_REFUSALS
 from infra.config.refusals.places import PLACE_REFUSALS
@@ -15,7 +16,13 @@ from infra.config.refusals.refusal import Place, Refusal
 
 __all__ = ["REFUSALS", "Place", "Refusal", "accepted_fields"]
 
-REFUSALS: Final = (*PLACE_REFUSALS, *LOCAL_REFUSALS, *MANAGED_REFUSALS, *CLOUD_REFUSALS)
+REFUSALS: Final = (
+    *PLACE_REFUSALS,
+    *LOCAL_REFUSALS,
+    *MANAGED_REFUSALS,
+    *CLOUD_REFUSALS,
+    *KUBERNETES_REFUSALS,
+)
 
 
 def accepted_fields(place: Place) -> frozenset[str]:

@@ -7,6 +7,7 @@ from infra.config.problems import Finding
 from infra.config.rules.budget import budget_findings
 from infra.config.rules.cluster import cluster_findings
 from infra.config.rules.gcp import gcp_findings
+from infra.config.rules.kubernetes import kubernetes_findings
 from infra.config.rules.local import port_findings
 from infra.config.rules.models import model_findings
 from infra.config.rules.places import place_findings
@@ -21,3 +22,4 @@ def broken_rules(stack: StackConfig) -> Iterator[Finding]:
     yield from cluster_findings(stack)
     yield from budget_findings(stack)
     yield from gcp_findings(stack)
+    yield from kubernetes_findings(stack)

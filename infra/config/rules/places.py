@@ -18,7 +18,7 @@ def place_findings(stack: StackConfig) -> Iterator[Finding]:
         Platform.AWS: (("aws", "region", stack.aws.region, "eu-central-1"),),
         Platform.KUBERNETES: (
             ("kubernetes", "context", stack.kubernetes.context, "kind-kind"),
-            ("bucket", "path", stack.bucket.path, "/mnt/models"),
+            ("bucket", "path", stack.bucket.path or stack.bucket.url, "/mnt/models"),
         ),
     }
     for section, key, value, example in needed[stack.platform]:

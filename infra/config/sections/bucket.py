@@ -3,6 +3,7 @@
 from pydantic import Field
 
 from infra.config.cloud_values import BucketLocation, KeepDays, KmsKey, SomeDays
+from infra.config.kubernetes_values import BucketUrl
 from infra.config.sections.section import Section
 from infra.config.values import BucketName, DirectoryPath, YesNo
 
@@ -18,6 +19,9 @@ class BucketConfig(Section):
     name: BucketName | None = Field(
         default=None,
         description="Name of the bucket in the cloud. Absent: made from the stack's name.",
+    )
+    url: BucketUrl | None = Field(
+        default=None, description="A bucket that is there already: gs:// or s3://."
     )
     force_destroy: YesNo = Field(
         default=False,

@@ -1,0 +1,143 @@
+"""A stack in a cluster that exists: a namespace, the way to the bucket, and the models."""
+
+from typing import Final
+
+import pulumi
+from pulumi_kubernetes import Provider
+from pulumi_kubernetes.core.v1 import Namespace
+from pulumi_kubernetes.meta.v1 import ObjectMetaArgs
+
+from infra.compute.pools import GpuPool, GpuSharing
+from infra.config import StackConfig
+from infra.names import digested, namespace_name
+from infra.platforms.cluster_models import ClusterPlace, cluster_models, declare_cluster_models
+from infra.platforms.published import require_published
+from infra.platforms.stack import RunningStack, StackOutputs, configured_outputs
+from infra.serving.tf_serving.args import ClusterAccess
+from infra.serving.tf_serving.bucket_volume import (
+    BucketVolume,
+    BucketVolumeArgs,
+    MountpointBucket,
+    NodeDirectory,
+)
+from infra.serving.tf_serving.marks import MANAGED_BY, MANAGER, PART_OF, stack_label
+from infra.serving.tf_serving.sources import (
+    FetchFromS3,
+    ModelSource,
+    MountedClaim,
+    ReadFromGcs,
+)
+from infra.storage.directory import bucket_path
+
+_CLAIM: Final = "models"
+
+
+def declare(stack: RunningStack) -> StackOutputs:
+    """Declare the namespace, the bucket's volume and the models."""
+    config = stack.config
+    bucket = _bucket_url(stack)
+    manifests = require_published(config, stack.file_name, bucket)
+    namespace = config.kubernetes.namespace or namespace_name(stack.name)
+    provider = Provider("cluster", context=config.kubernetes.context)
+    before: list[pulumi.Resource] = []
+    if config.kubernetes.create_namespace:
+        before.append(_namespace(stack, namespace, provider))
+    volume = _volume(stack, namespace)
+    if volume is not None:
+        before.append(
+            BucketVolume(
+                "models",
+                volume,
+                pulumi.ResourceOptions(providers=[provider], depends_on=list(before)),
+            )
+        )
+    place = ClusterPlace(
+        namespace=namespace,
+        source=_source(config),
+        access=ClusterAccess(context=config.kubernetes.context),
+        pools=_declared_pools(config),
+        annotations=dict.fromkeys(
+            cluster_models(config), config.kubernetes.service_account_annotations
+        ),
+    )
+    served = declare_cluster_models(
+        stack,
+        place,
+        manifests,
+        lambda _: pulumi.ResourceOptions(providers=[provider], depends_on=before),
+    )
+    models = configured_outputs(config)
+    for name, more in served.items():
+        models[name] |= more
+    return StackOutputs(bucket=bucket, models=models, more={"namespace": namespace})
+
+
+def _bucket_url(stack: RunningStack) -> str:
+    bucket = stack.config.bucket
+    if bucket.url is not None:
+        return bucket.url
+    path = bucket_path(bucket.path, checkout=stack.checkout, home=stack.home, stack=stack.name)
+    return path.as_uri()
+
+
+def _namespace(stack: RunningStack, namespace: str, provider: Provider) -> Namespace:
+    return Namespace(
+        "models",
+        metadata=ObjectMetaArgs(
+            name=namespace,
+            labels={
+                MANAGED_BY: MANAGER,
+                PART_OF: stack_label(stack.name),
+                # What runs here passes the strictest standard, and nothing else is let in.
+                "pod-security.kubernetes.io/enforce": "restricted",
+            },
+        ),
+        opts=pulumi.ResourceOptions(provider=provider),
+    )
+
+
+def _source(config: StackConfig) -> ModelSource:
+    url, way = config.bucket.url, config.kubernetes.bucket
+    if url is None:
+        return MountedClaim(claim=way.claim or _CLAIM)
+    if url.startswith("gs://"):
+        return ReadFromGcs(url=url)
+    if way.mountpoint:
+        return MountedClaim(claim=_CLAIM)
+    return FetchFromS3(url=url, endpoint=way.endpoint, region=way.region, secret=way.secret)
+
+
+def _volume(stack: RunningStack, namespace: str) -> BucketVolumeArgs | None:
+    """Give the volume that shows the bucket to pods, where they neither fetch nor read it."""
+    config = stack.config
+    url, way = config.bucket.url, config.kubernetes.bucket
+    # A volume is nobody's namespace's, and two stacks may be in one cluster.
+    name = digested(f"servestack-{namespace}", of=f"{stack.name}\0{namespace}", limit=63)
+    if url is not None:
+        if not way.mountpoint:
+            return None
+        place = MountpointBucket(url=url, region=way.region)
+        return BucketVolumeArgs(volume=name, claim=_CLAIM, namespace=namespace, place=place)
+    if way.claim is not None:
+        return None
+    path = way.node_path or str(
+        bucket_path(config.bucket.path, checkout=stack.checkout, home=stack.home, stack=stack.name)
+    )
+    return BucketVolumeArgs(
+        volume=name, claim=_CLAIM, namespace=namespace, place=NodeDirectory(path=path)
+    )
+
+
+def _declared_pools(config: StackConfig) -> tuple[GpuPool, ...]:
+    return tuple(
+        GpuPool(
+            accelerator=pool.accelerator,
+            gpus_per_node=pool.gpus_per_node,
+            max_nodes=pool.max_nodes,
+            node_labels=pool.node_labels,
+            sharing=(
+                GpuSharing(clients_per_gpu=pool.clients_per_gpu) if pool.clients_per_gpu else None
+            ),
+        )
+        for pool in config.kubernetes.gpu_pools.values()
+    )

@@ -1,0 +1,1 @@
+"""Serving by TF Serving on Kubernetes: an existing cluster, GKE and EKS alike."""
