@@ -11,15 +11,19 @@ from typing import Any, Final
 from pydantic import Field
 
 from infra.config.cloud_values import TagValue
+from infra.config.release_values import Environment, EnvironmentChoice
 from infra.config.sections.aws import AwsConfig
 from infra.config.sections.bucket import BucketConfig
 from infra.config.sections.budget import BudgetConfig
 from infra.config.sections.cluster import ClusterConfig
+from infra.config.sections.cost import CostConfig
 from infra.config.sections.gcp import GcpConfig
 from infra.config.sections.identity import IdentityConfig
 from infra.config.sections.kubernetes import KubernetesConfig
 from infra.config.sections.kubernetes_model import KubernetesModelConfig
 from infra.config.sections.local import LocalConfig, PortsConfig
+from infra.config.sections.policy import PolicyConfig
+from infra.config.sections.rollout import RolloutConfig
 from infra.config.sections.section import Section
 from infra.config.sections.serving import (
     AutoscalingConfig,
@@ -101,6 +105,10 @@ class ModelConfig(Section):
     kubernetes: KubernetesModelConfig = Field(
         default=KubernetesModelConfig(), description="What only Kubernetes knows of a model."
     )
+    rollout: RolloutConfig | None = Field(
+        default=None,
+        description="How a canary of this model comes to serve. Absent: as the stack's says.",
+    )
 
     @property
     def pinned_version(self) -> int | None:
@@ -158,4 +166,27 @@ class StackConfig(Section):
         description="Take down to its floor whatever costs: no server, no node. "
         "`servestack pause` writes it, `servestack resume` removes it.",
     )
+    environment: EnvironmentChoice = Field(
+        default=Environment.DEV,
+        description="What the stack is for; the policy pack asks more of prod.",
+    )
+    protected: YesNo = Field(
+        default=False,
+        description="Let `servestack` change the stack only when its name is typed, or given with "
+        "`--confirm`.",
+    )
+    rollout: RolloutConfig = Field(
+        default=RolloutConfig(),
+        description="How a canary comes to serve everybody, or nobody.",
+    )
+    policy: PolicyConfig = Field(
+        default=PolicyConfig(), description="What the policy pack lets pass on purpose."
+    )
+    cost: CostConfig = Field(
+        default=CostConfig(), description="What an estimate of cost cannot know by itself."
+    )
     models: Mapping[ModelName, ModelConfig] = Field(default={}, description="The models, by name.")
+
+    def rollout_of(self, model: str) -> RolloutConfig:
+        """Give how a canary of the model comes to serve: as it says itself, else as the stack."""
+        return self.models[model].rollout or self.rollout

@@ -105,7 +105,7 @@ class NumberAsText:
 
 
 NUMERAL: Final = Spelled("(0|[1-9][0-9]{0,18})")
-_DECIMAL: Final = Spelled(r"(0|[1-9][0-9]*)(\.[0-9]+)?")
+DECIMAL: Final = Spelled(r"(0|[1-9][0-9]*)(\.[0-9]+)?")
 _WORDS: Final = Spelled("(true|false)", words={"true": True, "false": False})
 
 
@@ -195,7 +195,7 @@ Fraction = Annotated[
     Strict(),
     Gt(0),
     Le(1),
-    _DECIMAL,
+    DECIMAL,
     Accepts("a fraction is above 0 and at most 1", "0.5"),
 ]
 BatchSizes = Annotated[

@@ -9,6 +9,7 @@ from infra.config.refusals.refusal import CLOUDS
 from infra.config.values import LocalServerKind
 from tests.config.cloud_examples import BESIDE_MODELS, CLOUD_EXAMPLES
 from tests.config.kubernetes_examples import FOLLOWING, KUBERNETES_EXAMPLES
+from tests.config.release_examples import NAMES, RELEASE_EXAMPLES
 
 PLATFORMS: Mapping[Platform, Mapping[str, Any]] = {
     Platform.LOCAL: {},
@@ -36,6 +37,7 @@ TARGETS = {
 EXAMPLES: Mapping[str, tuple[Any, Mapping[str, Any]]] = {
     **CLOUD_EXAMPLES,
     **KUBERNETES_EXAMPLES,
+    **RELEASE_EXAMPLES,
     "platform": (None, {}),
     "bucket.path": ("/mnt/models", {}),
     "bucket.name": ("example-models", {}),
@@ -117,6 +119,8 @@ def stack_with(path: str, place: Place) -> dict[str, Any]:
     else:
         raw = merged(raw, beside)
     if value is not None:
+        for pattern, name in NAMES.items():
+            path = path.replace(pattern, name)
         raw = merged(raw, nested(path.replace("*", "heart"), value))
     if place.platform is Platform.KUBERNETES and "url" in raw["bucket"]:
         del raw["bucket"]["path"]

@@ -1,7 +1,7 @@
 """What a platform or target cannot honour, why, and what to write instead. Pure data.
 
 Nothing in a configuration may be without effect: a field that is not refused here for a place has
-to reach a resource there.
+to reach a resource there, or a command or rule of ours that judges by it.
 """
 
 from typing import Final
@@ -13,6 +13,7 @@ from infra.config.refusals.local import LOCAL_REFUSALS
 from infra.config.refusals.managed import MANAGED_REFUSALS
 from infra.config.refusals.places import PLACE_REFUSALS
 from infra.config.refusals.refusal import Place, Refusal
+from infra.config.refusals.rollout import ROLLOUT_REFUSALS
 
 __all__ = ["REFUSALS", "Place", "Refusal", "accepted_fields"]
 
@@ -22,6 +23,7 @@ REFUSALS: Final = (
     *MANAGED_REFUSALS,
     *CLOUD_REFUSALS,
     *KUBERNETES_REFUSALS,
+    *ROLLOUT_REFUSALS,
 )
 
 

@@ -11,6 +11,7 @@ from infra.config.rules.kubernetes import kubernetes_findings
 from infra.config.rules.local import port_findings
 from infra.config.rules.models import model_findings
 from infra.config.rules.places import place_findings
+from infra.config.rules.rollout import rollout_findings
 
 
 def broken_rules(stack: StackConfig) -> Iterator[Finding]:
@@ -23,3 +24,4 @@ def broken_rules(stack: StackConfig) -> Iterator[Finding]:
     yield from budget_findings(stack)
     yield from gcp_findings(stack)
     yield from kubernetes_findings(stack)
+    yield from rollout_findings(stack)
