@@ -49,8 +49,9 @@ RELEASE_EXAMPLES: Mapping[str, tuple[Any, Mapping[str, Any]]] = {
 }
 # Read by commands and by the policy pack instead of by the program; the tests of releases, policy
 # and cost show the effect of each.
-FOR_COMMANDS = ("environment", "protected", "policy", "cost", "rollout", "models.*.rollout")
-
-
-def is_for_commands(path: str) -> bool:
-    return any(path == start or path.startswith(f"{start}.") for start in FOR_COMMANDS)
+_COMMANDS = ("environment", "protected", "policy", "cost", "rollout", "models.*.rollout")
+COMMAND_FIELDS = frozenset(
+    path
+    for path in RELEASE_EXAMPLES
+    if any(path == start or path.startswith(f"{start}.") for start in _COMMANDS)
+)

@@ -17,7 +17,7 @@ from infra.program import main
 from model_export.layout import manifest_path
 from model_export.manifest import Manifest, dump_manifest
 from tests.config.examples import PLACES, merged, stack_with
-from tests.config.release_examples import is_for_commands
+from tests.config.release_examples import COMMAND_FIELDS
 from tests.declaring import declare
 
 
@@ -70,9 +70,8 @@ OTHERS = {"models.*.canary.version": 4, "models.*.canary.share": 30}
         (place, path)
         for place in PLACES
         if place.platform is Platform.LOCAL
-        for path in sorted(accepted_fields(place) - PLACE_FIELDS)
+        for path in sorted(accepted_fields(place) - PLACE_FIELDS - COMMAND_FIELDS)
         if not (path == "local.server" and place.server == "docker")
-        if not is_for_commands(path)
     ],
     ids=str,
 )

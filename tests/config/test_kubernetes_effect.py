@@ -13,6 +13,7 @@ from infra.program import main
 from infra.storage.published import read_version
 from model_export.manifest import Manifest
 from tests.config.examples import merged, stack_with
+from tests.config.release_examples import COMMAND_FIELDS
 from tests.config.test_effect import published, replaced, resources_of
 from tests.declaring import declare
 
@@ -60,7 +61,9 @@ def around(path: str) -> Mapping[str, Any]:
     return stack
 
 
-@pytest.mark.parametrize("path", sorted(accepted_fields(PLACE) - PLACE_FIELDS - JOINS - TOLD))
+@pytest.mark.parametrize(
+    "path", sorted(accepted_fields(PLACE) - PLACE_FIELDS - JOINS - TOLD - COMMAND_FIELDS)
+)
 def test_a_field_that_is_taken_reaches_a_resource(
     path: str, published: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

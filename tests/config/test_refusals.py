@@ -10,7 +10,7 @@ from infra.config.fields import all_fields, leaf_fields
 from infra.config.refusals import REFUSALS, Place, Refusal, accepted_fields
 from infra.config.values import LocalServerKind
 from tests.config.examples import EXAMPLES, PLACES, PLATFORMS, TARGETS, stack_with
-from tests.config.release_examples import is_for_commands
+from tests.config.release_examples import COMMAND_FIELDS
 
 
 def is_refused(raw: Mapping[str, Any]) -> bool:
@@ -76,11 +76,8 @@ def test_a_managed_service_does_not_follow_the_bucket(platform: Platform, target
 
 def test_a_local_process_honours_exactly_this() -> None:
     accepted = accepted_fields(Place(platform=Platform.LOCAL, target=Target.LOCAL))
-    assert {
-        path
-        for path in accepted
-        if not path.startswith("models.*.batching") and not is_for_commands(path)
-    } == {
+    others = {path for path in accepted if path.startswith("models.*.batching")} | COMMAND_FIELDS
+    assert accepted - others == {
         "platform",
         "paused",
         "bucket.path",
