@@ -15,6 +15,8 @@ from infra.errors import ServestackError
 from infra.platforms.stack import RunningStack, StackOutputs
 from tools.engine.environment import home_directory
 
+# Which extra brings which SDK.
+_SDKS: Final = {"pulumi_aws": "aws", "pulumi_gcp": "gcp", "pulumi_kubernetes": "kubernetes"}
 _CHECKOUT: Final = Path(__file__).resolve().parent.parent
 
 
@@ -28,6 +30,13 @@ def main() -> None:
             home=home_directory(_CHECKOUT, os.environ),
         )
         outputs = _declare(stack)
+    except ModuleNotFoundError as error:
+        if error.name not in _SDKS:
+            raise
+        raise pulumi.RunError(
+            f"Pulumi.{pulumi.get_stack()}.yaml is of a platform whose SDK is not installed here "
+            f"({error.name}). Run: ./scripts/setup --extra {_SDKS[error.name]}"
+        ) from None
     except ServestackError as error:
         raise pulumi.RunError(str(error)) from None
     pulumi.export("bucket", outputs.bucket)
@@ -43,9 +52,11 @@ def _declare(stack: RunningStack) -> StackOutputs:
             from infra.platforms.local import declare  # noqa: PLC0415
         case Platform.KUBERNETES:
             from infra.platforms.kubernetes import declare  # noqa: PLC0415
+        case Platform.GCP:
+            from infra.platforms.gcp import declare  # noqa: PLC0415
         case platform:
             raise ServestackError(
                 f"{stack.file_name}: servestack:platform: this version of servestack "
-                f"serves on `local` and `kubernetes` only, not yet on `{platform}`. Write: local"
+                f"serves on local, kubernetes and gcp, not yet on {platform}. Write one of them"
             )
     return declare(stack)

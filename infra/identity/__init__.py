@@ -1,0 +1,1 @@
+"""Who may do what: identities of servers, publishers and CI, without keys."""

@@ -1,0 +1,1 @@
+"""What a stack costs and how it fares, and who is told."""

@@ -1,0 +1,172 @@
+"""A stack on Google Cloud: services, bucket, identities, cluster, models and budget.
+
+The order is the one in which things need each other; what one of them is like is said by the
+modules beside this one, which take the configuration apart.
+"""
+
+import pulumi
+import pulumi_gcp as gcp
+
+from infra.compute.gke import GkeCluster
+from infra.config import StackConfig, Target
+from infra.config.rules.gcp import continent_of, unchecked
+from infra.errors import ServestackError
+from infra.gcp_names import bucket_name, budget_topic_name, label_value
+from infra.labels import STACK_LABEL, stack_labels
+from infra.observe.gcp_budget import GcpBudget, GcpBudgetArgs
+from infra.platforms.gcp_cluster import cluster_location, declare_cluster
+from infra.platforms.gcp_identity import ci, publishers, serving_identities
+from infra.platforms.gcp_place import GcpPlace
+from infra.platforms.gcp_vertex import serve_on_vertex
+from infra.platforms.published import require_published
+from infra.platforms.stack import RunningStack, StackOutputs, configured_outputs
+from infra.project.gcp_services import GcpServices, NeededServices, needed_services
+from infra.storage.gcs import GcsModelBucket, GcsModelBucketArgs
+
+
+def declare(stack: RunningStack) -> StackOutputs:
+    """Declare everything; give the bucket, the models, and who was let in."""
+    for note in unchecked(stack.config):
+        pulumi.log.info(f"{stack.file_name}: {note}")
+    place = _place(stack)
+    config = stack.config
+    cluster = declare_cluster(place)
+    namespace = config.kubernetes.namespace or f"servestack-{label_value(stack.name)}"
+    identities = serving_identities(place, namespace, cluster)
+    models = configured_outputs(config)
+    served = {
+        **_serve_in_cluster(place, _of(config, Target.KUBERNETES)),
+        **serve_on_vertex(place, _of(config, Target.VERTEX), identities),
+    }
+    for name, more in served.items():
+        models[name] |= more
+    outputs = {
+        **_cluster_outputs(place, cluster),
+        **publishers(place),
+        **ci(place, cluster, identities),
+        **_budget(place),
+    }
+    return StackOutputs(bucket=place.bucket.url, models=models, more=outputs)
+
+
+def _place(stack: RunningStack) -> GcpPlace:
+    config = stack.config
+    # The configuration refuses a stack without them.
+    project, region = str(config.gcp.project), str(config.gcp.region)
+    labels = stack_labels(stack.name, config.labels)
+    name = config.bucket.name or bucket_name(project=project, stack=stack.name)
+    manifests = require_published(config, stack.file_name, f"gs://{name}")
+    provider = gcp.Provider("gcp", gcp.ProviderArgs(project=project, region=region))
+    services = GcpServices(
+        "services",
+        project=project,
+        services=needed_services(_needs(config)),
+        opts=pulumi.ResourceOptions(providers=[provider]),
+    )
+    location = config.bucket.location or region
+    bucket = GcsModelBucket(
+        "models",
+        GcsModelBucketArgs(
+            name=name,
+            project=project,
+            location=location,
+            multi_region=continent_of(location) if "+" in location else None,
+            force_destroy=config.bucket.force_destroy,
+            keep_deleted_days=config.bucket.keep_deleted_days,
+            abandoned_upload_days=config.bucket.abandoned_upload_days,
+            retention_days=config.bucket.retention_days,
+            kms_key=config.bucket.kms_key,
+            access_log_days=config.bucket.access_log_days,
+            hierarchical_namespace=config.bucket.hierarchical_namespace,
+            labels=labels,
+        ),
+        pulumi.ResourceOptions(providers=[provider], depends_on=[services]),
+    )
+    return GcpPlace(
+        stack=stack,
+        project=project,
+        region=region,
+        provider=provider,
+        labels=labels,
+        before=[services],
+        bucket=bucket,
+        manifests=manifests,
+    )
+
+
+def _needs(config: StackConfig) -> NeededServices:
+    ci_comes = config.identity.ci is not None and config.identity.ci.github is not None
+    return NeededServices(
+        cluster=config.cluster is not None,
+        image_streaming=config.cluster is not None and config.cluster.image_streaming,
+        vertex=bool(_of(config, Target.VERTEX)),
+        federation=ci_comes,
+        impersonation=config.identity.impersonation,
+        kms=config.bucket.kms_key is not None,
+        budget=config.budget is not None,
+        topic=config.budget is not None and config.budget.topic,
+    )
+
+
+def _of(config: StackConfig, target: Target) -> tuple[str, ...]:
+    return tuple(name for name, model in config.models.items() if model.target is target)
+
+
+def _serve_in_cluster(place: GcpPlace, models: tuple[str, ...]) -> dict[str, dict[str, object]]:
+    problems = [
+        f"{place.stack.file_name}: servestack:models.{name}.target: this version of servestack "
+        "does not serve in a cluster yet. Remove the model"
+        for name in models
+    ]
+    if problems:
+        raise ServestackError("\n".join(problems))
+    return {}
+
+
+def _cluster_outputs(place: GcpPlace, cluster: GkeCluster | None) -> dict[str, object]:
+    if cluster is None:
+        return {}
+    config = place.stack.config
+    return {
+        "cluster": {
+            "name": cluster.name,
+            "location": cluster_location(config),
+            "project": place.project,
+        }
+    }
+
+
+def _budget(place: GcpPlace) -> dict[str, object]:
+    config, stack = place.stack.config, place.stack.name
+    budget = config.budget
+    if budget is None:
+        return {}
+    # The service that keeps budgets asks who pays for the question itself, even of a user.
+    provider = gcp.Provider(
+        "gcp-billing",
+        gcp.ProviderArgs(
+            project=place.project,
+            region=place.region,
+            billing_project=place.project,
+            user_project_override=True,
+        ),
+    )
+    made = GcpBudget(
+        "budget",
+        GcpBudgetArgs(
+            title=f"servestack {stack}"[:60],
+            billing_account=str(config.gcp.billing_account),
+            project=place.project,
+            project_number=place.project_number,
+            label=(STACK_LABEL, label_value(stack)),
+            monthly=budget.monthly,
+            currency=budget.currency,
+            thresholds=budget.thresholds,
+            forecast_thresholds=budget.forecast_thresholds,
+            emails=budget.emails,
+            topic=budget_topic_name(stack) if budget.topic else None,
+            labels=place.labels,
+        ),
+        pulumi.ResourceOptions(providers=[provider], depends_on=[*place.before]),
+    )
+    return {} if made.topic is None else {"budget_topic": made.topic}
