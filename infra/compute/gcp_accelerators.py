@@ -21,11 +21,12 @@ class Accelerator:
     """One kind of accelerator; `machines` come with that many of it, smallest first.
 
     Where there are no machines it is put into N1 machines: that many, with at most so many vCPUs.
+    `partitions` says into how many parts of a size one accelerator is cut.
     """
 
     machines: Mapping[str, int] = field(default_factory=dict)
     n1_vcpus: Mapping[int, int] = field(default_factory=dict)
-    partitions: tuple[str, ...] = ()
+    partitions: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def counts(self) -> tuple[int, ...]:
@@ -80,7 +81,7 @@ ACCELERATORS: Final[Mapping[str, Accelerator]] = {
             "a2-highgpu-8g": 8,
             "a2-megagpu-16g": 16,
         },
-        partitions=("1g.5gb", "2g.10gb", "3g.20gb", "7g.40gb"),
+        partitions={"1g.5gb": 7, "2g.10gb": 3, "3g.20gb": 2, "7g.40gb": 1},
     ),
     "nvidia-a100-80gb": Accelerator(
         machines={
@@ -89,7 +90,7 @@ ACCELERATORS: Final[Mapping[str, Accelerator]] = {
             "a2-ultragpu-4g": 4,
             "a2-ultragpu-8g": 8,
         },
-        partitions=("1g.10gb", "2g.20gb", "3g.40gb", "7g.80gb"),
+        partitions={"1g.10gb": 7, "2g.20gb": 3, "3g.40gb": 2, "7g.80gb": 1},
     ),
     "nvidia-h100-80gb": Accelerator(
         machines={
@@ -99,16 +100,16 @@ ACCELERATORS: Final[Mapping[str, Accelerator]] = {
             "a3-highgpu-8g": 8,
             "a3-edgegpu-8g": 8,
         },
-        partitions=("1g.10gb", "1g.20gb", "2g.20gb", "3g.40gb", "7g.80gb"),
+        partitions={"1g.10gb": 7, "1g.20gb": 4, "2g.20gb": 3, "3g.40gb": 2, "7g.80gb": 1},
     ),
     "nvidia-h100-mega-80gb": Accelerator(machines={"a3-megagpu-8g": 8}),
     "nvidia-h200-141gb": Accelerator(
         machines={"a3-ultragpu-8g": 8},
-        partitions=("1g.18gb", "1g.35gb", "2g.35gb", "3g.71gb", "7g.141gb"),
+        partitions={"1g.18gb": 7, "1g.35gb": 4, "2g.35gb": 3, "3g.71gb": 2, "7g.141gb": 1},
     ),
     "nvidia-b200": Accelerator(
         machines={"a4-highgpu-8g": 8},
-        partitions=("1g.23gb", "1g.45gb", "2g.45gb", "3g.90gb", "7g.180gb"),
+        partitions={"1g.23gb": 7, "1g.45gb": 4, "2g.45gb": 3, "3g.90gb": 2, "7g.180gb": 1},
     ),
     "nvidia-gb200": Accelerator(machines={"a4x-highgpu-4g": 4}),
     "nvidia-rtx-pro-6000": Accelerator(

@@ -5,9 +5,12 @@ beside the old one, which is drained afterwards.
 """
 
 import json
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Final, Literal
 
+from infra.compute.gcp_accelerators import ACCELERATORS
+from infra.compute.pools import GpuPool, GpuSharing, gke_pool
 from infra.gcp_names import node_pool_name
 
 Provisioning = Literal["standard", "flex_start", "queued"]
@@ -18,6 +21,9 @@ SharingStrategy = Literal["TIME_SHARING", "MPS"]
 # By the cloud's own rule, machines of flex-start run so long at most.
 FLEX_START_SECONDS: Final = 7 * 24 * 60 * 60
 _SYSTEM_MACHINE: Final = "e2-standard-4"
+_PARTITION_LABEL: Final = "cloud.google.com/gke-gpu-partition-size"
+# More than any quota: Autopilot has no number of its own.
+_AUTOPILOT_NODES: Final = 1_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -130,3 +136,53 @@ class MaintenanceWindow:
             f"2026-01-01T{hour:02}:{minute:02}:00Z",
             f"2026-01-{1 + over:02}T{end:02}:{minute:02}:00Z",
         )
+
+
+def serving_pools(specs: Iterable[NodePoolSpec]) -> tuple[GpuPool, ...]:
+    """Give the pools as pods see them; several with one accelerator, shared alike, are one.
+
+    Nodes of a queue are not there for servers.
+    """
+    seen: dict[str, GpuPool] = {}
+    for spec in specs:
+        if spec.accelerator is None or spec.provisioning == "queued":
+            continue
+        pool = _serving_pool(spec.accelerator, spec)
+        labels = json.dumps(pool.node_labels, sort_keys=True)
+        before = seen.get(labels)
+        if before is not None:
+            pool = replace(
+                pool,
+                gpus_per_node=max(pool.gpus_per_node, before.gpus_per_node),
+                max_nodes=(pool.max_nodes or 0) + (before.max_nodes or 0),
+            )
+        seen[labels] = pool
+    return tuple(seen.values())
+
+
+def autopilot_pools(wanted: Mapping[str, int]) -> tuple[GpuPool, ...]:
+    """Give what Autopilot has of each accelerator: as much as is asked for, within the quota."""
+    return tuple(
+        gke_pool(accelerator=accelerator, gpus_per_node=count, max_nodes=_AUTOPILOT_NODES)
+        for accelerator, count in wanted.items()
+    )
+
+
+def _serving_pool(accelerator: str, spec: NodePoolSpec) -> GpuPool:
+    sharing = spec.sharing
+    known = ACCELERATORS.get(accelerator)
+    parts = known.partitions.get(spec.partition or "", 1) if known else 1
+    pool = gke_pool(
+        accelerator=accelerator,
+        gpus_per_node=spec.accelerators_per_node * parts,
+        max_nodes=spec.max_nodes,
+        sharing=GpuSharing(
+            clients_per_gpu=sharing.clients,
+            strategy="mps" if sharing.strategy == "MPS" else "time-sharing",
+        )
+        if sharing
+        else None,
+    )
+    if spec.partition is None:
+        return pool
+    return replace(pool, node_labels={**pool.node_labels, _PARTITION_LABEL: spec.partition})

@@ -4,23 +4,29 @@ The order is the one in which things need each other; what one of them is like i
 modules beside this one, which take the configuration apart.
 """
 
+from collections.abc import Mapping
+
 import pulumi
 import pulumi_gcp as gcp
 
 from infra.compute.gke import GkeCluster
 from infra.config import StackConfig, Target
 from infra.config.rules.gcp import continent_of, unchecked
-from infra.errors import ServestackError
 from infra.gcp_names import bucket_name, budget_topic_name, label_value
 from infra.labels import STACK_LABEL, stack_labels
+from infra.names import namespace_name
 from infra.observe.gcp_budget import GcpBudget, GcpBudgetArgs
-from infra.platforms.gcp_cluster import cluster_location, declare_cluster
-from infra.platforms.gcp_identity import ci, publishers, serving_identities
+from infra.platforms.cluster_models import ClusterPlace, declare_cluster_models
+from infra.platforms.cluster_namespace import declare_namespace
+from infra.platforms.gcp_cluster import cluster_location, cluster_pools, declare_cluster
+from infra.platforms.gcp_identity import Server, ci, publishers, serving_identities
 from infra.platforms.gcp_place import GcpPlace
 from infra.platforms.gcp_vertex import serve_on_vertex
 from infra.platforms.published import require_published
 from infra.platforms.stack import RunningStack, StackOutputs, configured_outputs
 from infra.project.gcp_services import GcpServices, NeededServices, needed_services
+from infra.serving.tf_serving.args import ClusterAccess
+from infra.serving.tf_serving.sources import ReadFromGcs
 from infra.storage.gcs import GcsModelBucket, GcsModelBucketArgs
 
 
@@ -31,19 +37,19 @@ def declare(stack: RunningStack) -> StackOutputs:
     place = _place(stack)
     config = stack.config
     cluster = declare_cluster(place)
-    namespace = config.kubernetes.namespace or f"servestack-{label_value(stack.name)}"
-    identities = serving_identities(place, namespace, cluster)
+    namespace = config.kubernetes.namespace or namespace_name(stack.name)
+    servers = serving_identities(place, namespace, cluster)
     models = configured_outputs(config)
     served = {
-        **_serve_in_cluster(place, _of(config, Target.KUBERNETES)),
-        **serve_on_vertex(place, _of(config, Target.VERTEX), identities),
+        **_serve_in_cluster(place, namespace, cluster, servers),
+        **serve_on_vertex(place, _of(config, Target.VERTEX), servers),
     }
     for name, more in served.items():
         models[name] |= more
     outputs = {
         **_cluster_outputs(place, cluster),
         **publishers(place),
-        **ci(place, cluster, identities),
+        **ci(place, cluster, servers),
         **_budget(place),
     }
     return StackOutputs(bucket=place.bucket.url, models=models, more=outputs)
@@ -112,15 +118,32 @@ def _of(config: StackConfig, target: Target) -> tuple[str, ...]:
     return tuple(name for name, model in config.models.items() if model.target is target)
 
 
-def _serve_in_cluster(place: GcpPlace, models: tuple[str, ...]) -> dict[str, dict[str, object]]:
-    problems = [
-        f"{place.stack.file_name}: servestack:models.{name}.target: this version of servestack "
-        "does not serve in a cluster yet. Remove the model"
-        for name in models
-    ]
-    if problems:
-        raise ServestackError("\n".join(problems))
-    return {}
+def _serve_in_cluster(
+    place: GcpPlace,
+    namespace: str,
+    cluster: GkeCluster | None,
+    servers: Mapping[str, Server],
+) -> Mapping[str, Mapping[str, object]]:
+    if cluster is None:
+        return {}
+    before = list(cluster.ready)
+    if place.stack.config.kubernetes.create_namespace:
+        before.append(declare_namespace(place.stack.name, namespace, cluster.provider))
+    return declare_cluster_models(
+        place.stack,
+        ClusterPlace(
+            namespace=namespace,
+            source=ReadFromGcs(url=place.bucket.address),
+            access=ClusterAccess(kubeconfig=cluster.kubeconfig),
+            pools=cluster_pools(place.stack.config),
+            annotations={name: server.identity.annotations for name, server in servers.items()},
+        ),
+        place.manifests,
+        lambda name: pulumi.ResourceOptions(
+            providers=[cluster.provider],
+            depends_on=[*before, servers[name].identity, *servers[name].grants],
+        ),
+    )
 
 
 def _cluster_outputs(place: GcpPlace, cluster: GkeCluster | None) -> dict[str, object]:

@@ -14,9 +14,12 @@ from infra.compute.gke_pools import (
     NodePoolSpec,
     Sharing,
     SharingStrategy,
+    autopilot_pools,
+    serving_pools,
     system_pool,
 )
-from infra.config import StackConfig
+from infra.compute.pools import GpuPool
+from infra.config import StackConfig, Target
 from infra.config.cloud_values import GpuDriver, GpuSharing, LocationPolicy
 from infra.config.sections.cluster import ClusterConfig, GpuPoolConfig
 from infra.gcp_names import cluster_name, network_name, service_account_id
@@ -107,6 +110,17 @@ def gpu_pools(config: StackConfig) -> tuple[NodePoolSpec, ...]:
     """Say what each pool with accelerators is like, in the configuration's order."""
     pools = config.cluster.gpu_pools if config.cluster else {}
     return tuple(_gpu_pool(name, pool, paused=config.paused) for name, pool in pools.items())
+
+
+def cluster_pools(config: StackConfig) -> tuple[GpuPool, ...]:
+    """Give what the cluster's nodes offer to models."""
+    if config.cluster is None or not config.cluster.autopilot:
+        return serving_pools(gpu_pools(config))
+    wanted: dict[str, int] = {}
+    for model in config.models.values():
+        if model.gpu is not None and model.target is Target.KUBERNETES:
+            wanted[model.gpu.type] = max(model.gpu.count, wanted.get(model.gpu.type, 0))
+    return autopilot_pools(wanted)
 
 
 def _gpu_pool(name: str, pool: GpuPoolConfig, *, paused: bool) -> NodePoolSpec:

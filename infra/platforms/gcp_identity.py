@@ -1,6 +1,7 @@
 """Who may read, publish and deploy on Google Cloud: identities, and what the bucket grants them."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import pulumi
@@ -18,19 +19,28 @@ from infra.identity.gcp import (
     GcpServingIdentityArgs,
 )
 from infra.identity.gcp_members import deploy_roles
+from infra.names import service_account_name
 from infra.platforms.gcp_place import GcpPlace
+
+
+@dataclass(frozen=True, kw_only=True)
+class Server:
+    """Who serves a model, and the grants that its server waits for."""
+
+    identity: GcpServingIdentity
+    grants: Sequence[pulumi.Resource]
 
 
 def serving_identities(
     place: GcpPlace, namespace: str, cluster: GkeCluster | None
-) -> dict[str, GcpServingIdentity]:
+) -> dict[str, Server]:
     """Declare who serves each model, and let them read it; by model's name.
 
     Vertex AI runs its servers as service accounts, so there each identity is one. Pods are let in
     as themselves, unless the configuration wants accounts there too.
     """
     config = place.stack.config
-    identities: dict[str, GcpServingIdentity] = {}
+    servers: dict[str, Server] = {}
     shared: dict[Target, list[str]] = {}
     for name, model in config.models.items():
         shared.setdefault(model.target, []).append(name)
@@ -49,7 +59,7 @@ def serving_identities(
                 project=place.project,
                 project_number=place.project_number,
                 namespace=namespace if in_cluster else "",
-                kubernetes_accounts=models if in_cluster else (),
+                kubernetes_accounts=tuple(map(service_account_name, models)) if in_cluster else (),
                 account_id=service_account_id("serve", stack=place.stack.name, model=group)
                 if acts
                 else None,
@@ -59,14 +69,14 @@ def serving_identities(
             # The pool of the project's clusters is there once one of them is.
             place.options(*(cluster.ready[:1] if cluster and in_cluster else ())),
         )
-        place.bucket.grant_read(
+        grants = place.bucket.grant_read(
             group,
             identity.member,
             prefix=group if one else None,
             after=cluster.ready[:1] if cluster and in_cluster else (),
         )
-        identities |= dict.fromkeys(models, identity)
-    return identities
+        servers |= dict.fromkeys(models, Server(identity=identity, grants=grants))
+    return servers
 
 
 def publishers(place: GcpPlace) -> Mapping[str, Any]:
@@ -93,7 +103,7 @@ def publishers(place: GcpPlace) -> Mapping[str, Any]:
 
 
 def ci(
-    place: GcpPlace, cluster: GkeCluster | None, serving: Mapping[str, GcpServingIdentity]
+    place: GcpPlace, cluster: GkeCluster | None, serving: Mapping[str, Server]
 ) -> Mapping[str, Any]:
     """Let CI in, if the configuration names it; give the outputs that its workflow needs."""
     found = place.stack.config.identity.ci
@@ -108,11 +118,13 @@ def _github(
     place: GcpPlace,
     github: GithubConfig,
     cluster: GkeCluster | None,
-    serving: Mapping[str, GcpServingIdentity],
+    serving: Mapping[str, Server],
 ) -> GcpGithub:
     config, stack = place.stack.config, place.stack.name
     accounts: dict[str, pulumi.Input[str]] = {
-        name: identity.account for name, identity in serving.items() if identity.account is not None
+        name: server.identity.account
+        for name, server in serving.items()
+        if server.identity.account is not None
     }
     if cluster is not None:
         accounts["nodes"] = cluster.node_account

@@ -4,13 +4,12 @@ from typing import Final
 
 import pulumi
 from pulumi_kubernetes import Provider
-from pulumi_kubernetes.core.v1 import Namespace
-from pulumi_kubernetes.meta.v1 import ObjectMetaArgs
 
 from infra.compute.pools import GpuPool, GpuSharing
 from infra.config import StackConfig
 from infra.names import digested, namespace_name
 from infra.platforms.cluster_models import ClusterPlace, cluster_models, declare_cluster_models
+from infra.platforms.cluster_namespace import declare_namespace
 from infra.platforms.published import require_published
 from infra.platforms.stack import RunningStack, StackOutputs, configured_outputs
 from infra.serving.tf_serving.args import ClusterAccess
@@ -20,7 +19,6 @@ from infra.serving.tf_serving.bucket_volume import (
     MountpointBucket,
     NodeDirectory,
 )
-from infra.serving.tf_serving.marks import MANAGED_BY, MANAGER, PART_OF, stack_label
 from infra.serving.tf_serving.sources import (
     FetchFromS3,
     ModelSource,
@@ -41,7 +39,7 @@ def declare(stack: RunningStack) -> StackOutputs:
     provider = Provider("cluster", context=config.kubernetes.context)
     before: list[pulumi.Resource] = []
     if config.kubernetes.create_namespace:
-        before.append(_namespace(stack, namespace, provider))
+        before.append(declare_namespace(stack.name, namespace, provider))
     volume = _volume(stack, namespace)
     if volume is not None:
         before.append(
@@ -78,22 +76,6 @@ def _bucket_url(stack: RunningStack) -> str:
         return bucket.url
     path = bucket_path(bucket.path, checkout=stack.checkout, home=stack.home, stack=stack.name)
     return path.as_uri()
-
-
-def _namespace(stack: RunningStack, namespace: str, provider: Provider) -> Namespace:
-    return Namespace(
-        "models",
-        metadata=ObjectMetaArgs(
-            name=namespace,
-            labels={
-                MANAGED_BY: MANAGER,
-                PART_OF: stack_label(stack.name),
-                # What runs here passes the strictest standard, and nothing else is let in.
-                "pod-security.kubernetes.io/enforce": "restricted",
-            },
-        ),
-        opts=pulumi.ResourceOptions(provider=provider),
-    )
 
 
 def _source(config: StackConfig) -> ModelSource:

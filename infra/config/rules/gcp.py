@@ -179,7 +179,7 @@ def _accelerator(at: tuple[str, ...], pool: GpuPoolConfig) -> Iterator[Finding]:
             at=(*at, "partition"),
             rule=f"{pool.accelerator} is not cut into {pool.partition}; it is cut into "
             f"{cut or 'no parts'}",
-            remedy=f"Write for example: partition: {accelerator.partitions[0]}"
+            remedy=f"Write for example: partition: {next(iter(accelerator.partitions))}"
             if cut
             else "Remove the line",
         )
