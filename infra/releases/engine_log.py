@@ -49,7 +49,7 @@ class EngineLog:
         """Take in an event; give the line to show for it, if any."""
         if (diagnostic := event.diagnostic_event) is not None and not diagnostic.ephemeral:
             if diagnostic.severity == "error":
-                self.errors.append(_clean(diagnostic.message))
+                self.add_error(diagnostic.message)
             elif diagnostic.severity == "warning":
                 return f"  {_clean(diagnostic.message)}"
         elif (before := event.resource_pre_event) is not None:
@@ -58,25 +58,56 @@ class EngineLog:
             return _step(_DONE, after.metadata)
         return None
 
+    def add_error(self, message: str) -> None:
+        """Take in an error as the engine words it."""
+        self.errors.append(_clean(message))
+
     @property
-    def reason(self) -> str:
+    def reasons(self) -> list[str]:
         """Give the errors without their echoes and repetitions."""
         told = dict.fromkeys(self.errors)
-        own = [error for error in told if not error.startswith(_ECHOES)]
-        return "\n".join(own or told)
+        return [error for error in told if not error.startswith(_ECHOES)] or list(told)
+
+    @property
+    def reason(self) -> str:
+        """Give them as one text."""
+        return "\n".join(self.reasons)
+
+
+def drift_of(event: "EngineEvent") -> str | None:
+    """Say what a refresh found of a resource; None where it is as it was."""
+    found = event.res_outputs_event
+    if found is None:
+        return None
+    step = found.metadata
+    op = str(getattr(step.op, "value", step.op))
+    resource = _resource(step.urn)
+    if op == "delete":
+        return f"{resource} is gone"
+    if op == "update":
+        keys = ", ".join(sorted(step.detailed_diff or step.diffs or ())) or "its properties"
+        return f"{resource} has other values: {keys}"
+    return None
 
 
 def _step(words: dict[str, str], step: "StepEventMetadata") -> str | None:
     word = words.get(str(getattr(step.op, "value", step.op)))
-    kind, _, name = step.urn.rpartition("::")
-    resource = kind.rsplit("::", 1)[-1].rsplit("$", 1)[-1]
-    if word is None or resource.startswith("pulumi:"):
+    if word is None or _type(step.urn).startswith("pulumi:"):
         return None
-    return f"  {word} {resource.rsplit(':', 1)[-1]} {name}"
+    return f"  {word} {_resource(step.urn)}"
+
+
+def _resource(urn: str) -> str:
+    return f"{_type(urn).rsplit(':', 1)[-1]} {urn.rpartition('::')[2]}"
+
+
+def _type(urn: str) -> str:
+    return urn.rpartition("::")[0].rsplit("::", 1)[-1].rsplit("$", 1)[-1]
 
 
 def _clean(message: str) -> str:
-    lines: Sequence[str] = message.strip().removeprefix(_PREFIX).splitlines()
+    text = message.strip().removeprefix("error: ").removeprefix(_PREFIX)
+    lines: Sequence[str] = text.splitlines()
     # The executor adds its own traceback when the engine takes the program down.
     for index, line in enumerate(lines):
         if line.startswith("Traceback (most recent call last)") and index:

@@ -5,31 +5,22 @@ that fails, the way back. What is to be released is decided before.
 """
 
 import tempfile
-import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from infra.config.load import read_stack_file
 from infra.config.model import StackConfig
 from infra.errors import ServestackError
-from infra.releases.answering import (
-    AVAILABLE,
-    NotAnsweringError,
-    require_prediction,
-    version_states,
-)
+from infra.releases.answering import NotAnsweringError
 from infra.releases.artefacts import Manifests
 from infra.releases.errors import OperationFailedError, UpdateRunningError
 from infra.releases.history import parse_history, put_back_message
-from infra.releases.model_release import Canary, ModelRelease, describe_changes, release_of
+from infra.releases.model_release import ModelRelease, describe_changes, release_of
 from infra.releases.stack_file import EditedMeanwhileError, with_releases, write_over
+from infra.releases.verifying import require_answers
 from infra.releases.workspace import StackEngine
-
-# The update has waited for its servers already; this is for what stands between them and us.
-_ANSWER_SECONDS: Final = 20.0
-_PAUSE_SECONDS: Final = 0.1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,15 +80,19 @@ def write_plan(plan: Plan) -> None:
     write_over(plan.file.path, expected=plan.file.content, content=plan.content)
 
 
-def roll_out(engine: StackEngine, plan: Plan, *, message: str) -> Mapping[str, Any]:
-    """Write, update and verify; give the stack's outputs. On failure put everything back."""
+def roll_out(
+    engine: StackEngine, plan: Plan, *, message: str, insist: bool = False
+) -> Mapping[str, Any]:
+    """Write, update and verify; give the stack's outputs. On failure put everything back.
+
+    With `insist` it is a failure, too, if the versions cannot be asked from here.
+    """
     write_plan(plan)
     updated = False
     try:
         outputs = engine.up(message)
         updated = True
-        for model, release in plan.after.items():
-            _require_answers(outputs, model, release, plan.manifests)
+        require_answers(outputs, plan.after, plan.manifests, insist=insist, say=engine.say)
     except UpdateRunningError as error:
         raise UpdateRunningError(f"{error}\n{_restore_file(plan) or _as_before(plan)}") from error
     except (ServestackError, NotAnsweringError) as error:
@@ -109,76 +104,6 @@ def roll_out(engine: StackEngine, plan: Plan, *, message: str) -> Mapping[str, A
         )
         raise
     return outputs
-
-
-def is_serving(outputs: Mapping[str, Any], plan: Plan) -> bool:
-    """Tell whether exactly what is planned is deployed already, and answers."""
-    deployed = outputs.get("models") or {}
-    for model, release in plan.after.items():
-        if model not in deployed or deployed_release(deployed[model]) != replace(
-            release, labels={}
-        ):
-            return False
-        if release.version is not None:
-            rest = str(deployed[model]["rest"])
-            try:
-                if unanswered(rest, model, release):
-                    return False
-                _require_predictions(rest, model, release, plan.manifests)
-            except NotAnsweringError:
-                return False
-    return True
-
-
-def deployed_release(output: Mapping[str, Any]) -> ModelRelease:
-    """Read what was deployed from a model's output, which tells no labels."""
-    canary = output.get("canary")
-    return ModelRelease(
-        version=output.get("version"),
-        canary=Canary(version=canary["version"], share=canary["share"]) if canary else None,
-    )
-
-
-def unanswered(rest: str, model: str, release: ModelRelease) -> str | None:
-    """Say what of a release does not answer; None if all of it does."""
-    states = version_states(rest, model)
-    missing = [
-        str(version) for version in release.pinned_versions if states.get(version) != AVAILABLE
-    ]
-    missing += [
-        f"label {label}"
-        for label, version in release.labels.items()
-        if version_states(rest, f"{model}/labels/{label}").get(version) != AVAILABLE
-    ]
-    if not missing and AVAILABLE in states.values():
-        return None
-    wanted = ", ".join(missing) or "any version"
-    seen = ", ".join(f"{version} is {state}" for version, state in states.items())
-    return f"{model} does not answer as {wanted} ({seen or 'nobody answers'})"
-
-
-def _require_answers(
-    outputs: Mapping[str, Any], model: str, release: ModelRelease, manifests: Manifests
-) -> None:
-    """Wait until each version of the release answers, and compare its predictions."""
-    if release.version is None:
-        return
-    rest = str(outputs["models"][model]["rest"])
-    deadline = time.monotonic() + _ANSWER_SECONDS
-    while (problem := unanswered(rest, model, release)) is not None:
-        if time.monotonic() > deadline:
-            raise NotAnsweringError(problem)
-        time.sleep(_PAUSE_SECONDS)
-    _require_predictions(rest, model, release, manifests)
-
-
-def _require_predictions(
-    rest: str, model: str, release: ModelRelease, manifests: Manifests
-) -> None:
-    for version in release.pinned_versions:
-        sample = manifests[model, version].sample
-        if sample is not None:
-            require_prediction(rest, model, version, sample)
 
 
 def _put_back(engine: StackEngine, plan: Plan, why: str, *, updated: bool) -> str:

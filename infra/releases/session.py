@@ -2,6 +2,7 @@
 
 import contextlib
 import sys
+import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,7 @@ from infra.errors import ServestackError
 from infra.releases.artefacts import breaking_changes, require_artefacts
 from infra.releases.locks import hold_stack
 from infra.releases.model_release import ModelRelease
+from infra.releases.preview import preview_lines
 from infra.releases.rollout import Plan, StackFile, plan_rollout, read_stack
 from infra.releases.workspace import StackEngine, end_on_sigterm
 from infra.storage.published import PublishedModels
@@ -76,8 +78,37 @@ class Session:
         for line in (*plan.changes, *plan.breaking):
             self.say(f"  {line}")
 
-    def confirm(self, question: str, *, yes: bool) -> None:
-        """Ask before a shared stack is changed; a local one is the user's own."""
+    def preview(self, plan: Plan) -> None:
+        """Show what a plan would do to a shared stack's resources; what cannot be is refused.
+
+        A local stack is the user's own, and there the update itself tells.
+        """
+        if self.engine.is_local:
+            return
+        self.say(f"Previewing stack {self.engine.stack}")
+        with tempfile.TemporaryDirectory(prefix="servestack-") as scratch:
+            edited = Path(scratch) / self.path.name
+            edited.write_bytes(plan.content)
+            preview = self.engine.preview(config_file=edited)
+        if preview.errors:
+            raise RefusedError("\n".join(preview.errors))
+        for line in preview_lines(preview):
+            self.say(f"  {line}")
+
+    def confirm(self, question: str, *, yes: bool, confirmed: str | None = None) -> None:
+        """Ask before a shared stack is changed; for a protected one its name has to be given."""
+        stack = self.engine.stack
+        if self.read().config.protected:
+            if confirmed is None and sys.stdin.isatty():
+                confirmed = click.prompt(
+                    f"{question} It is protected; type its name", default="", err=True
+                )
+            if confirmed != stack:
+                raise RefusedError(
+                    f"Stack {stack} is protected, and nothing was changed. To go ahead, give its "
+                    f"name: --confirm {stack}"
+                )
+            return
         if yes or self.engine.is_local:
             return
         if not sys.stdin.isatty():

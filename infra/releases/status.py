@@ -1,68 +1,127 @@
 """What is configured, what is deployed and what really answers, for each model of a stack."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any, Final
 
-from infra.releases.answering import AVAILABLE, version_states
+from infra.releases.answering import AVAILABLE
+from infra.releases.doors import UnreachableError, open_door
+from infra.releases.history import Release
 from infra.releases.model_release import ModelRelease
-from infra.releases.rollout import deployed_release, unanswered
+from infra.releases.verifying import deployed_release
+
+_ASKERS: Final = 8
 
 
 @dataclass(frozen=True, kw_only=True)
 class ModelStatus:
-    """One model, seen from its three sides."""
+    """One model, seen from its three sides.
+
+    `unreachable` says why nobody could be asked, where nobody could; `share` and `replicas` are
+    what came out, where the platform says so.
+    """
 
     model: str
     configured: ModelRelease | None
     deployed: ModelRelease | None
     states: Mapping[int, str]
-    rest: str | None
-    grpc: str | None
-    problem: str | None
+    target: str | None = None
+    share: float | None = None
+    replicas: Mapping[int | str, int] | None = None
+    since: datetime | None = None
+    rest: str | None = None
+    grpc: str | None = None
+    problem: str | None = None
+    unreachable: str | None = None
 
 
 def model_statuses(
-    configured: Mapping[str, ModelRelease], outputs: Mapping[str, Any]
+    configured: Mapping[str, ModelRelease],
+    outputs: Mapping[str, Any],
+    history: Sequence[Release] = (),
 ) -> list[ModelStatus]:
     """Compare the sides, and ask each deployed model."""
     deployed: Mapping[str, Any] = outputs.get("models") or {}
-    return [
-        _status(name, configured.get(name), deployed.get(name))
-        for name in dict.fromkeys([*configured, *deployed])
-    ]
+    names = list(dict.fromkeys([*configured, *deployed]))
+
+    def status(name: str) -> ModelStatus:
+        return _status(name, configured.get(name), deployed.get(name), history)
+
+    with ThreadPoolExecutor(_ASKERS) as askers:
+        return list(askers.map(status, names))
 
 
 def _status(
-    name: str, configured: ModelRelease | None, output: Mapping[str, Any] | None
+    name: str,
+    configured: ModelRelease | None,
+    output: Mapping[str, Any] | None,
+    history: Sequence[Release],
 ) -> ModelStatus:
-    deployed = deployed_release(output) if output is not None else None
-    rest = output.get("rest") if output is not None else None
-    return ModelStatus(
+    if output is None:
+        problem = _undeployed(configured)
+        return ModelStatus(
+            model=name, configured=configured, deployed=None, states={}, problem=problem
+        )
+    deployed = deployed_release(output)
+    status = ModelStatus(
         model=name,
         configured=configured,
         deployed=deployed,
-        states=version_states(rest, name) if rest else {},
-        rest=rest,
-        grpc=output.get("grpc") if output is not None else None,
-        problem=_problem(name, configured, deployed, rest),
+        states={},
+        target=output.get("target"),
+        share=output.get("share") or (deployed.canary.share if deployed.canary else None),
+        replicas=_replicas(output),
+        since=_since(name, deployed, history),
+        rest=output.get("rest"),
+        grpc=output.get("grpc"),
     )
-
-
-def _problem(
-    name: str, configured: ModelRelease | None, deployed: ModelRelease | None, rest: str | None
-) -> str | None:
     if configured is None:
-        return "deployed, but not configured any more; run: servestack up"
-    wanted = configured.version, configured.canary
-    if deployed is None:
-        return None if configured.version is None else "not deployed; run: servestack up"
-    if wanted != (deployed.version, deployed.canary):
-        return "what is configured is not deployed; run: servestack up"
-    if rest is None:
-        return None
-    answer = unanswered(rest, name, configured)
-    return f"{answer}; run: servestack up" if answer else None
+        return replace(status, problem="deployed, but not configured any more; run: servestack up")
+    if (configured.version, configured.canary) != (deployed.version, deployed.canary):
+        return replace(status, problem="what is configured is not deployed; run: servestack up")
+    if deployed.version is None:
+        return status
+    return _asked(status, configured, output)
+
+
+def _undeployed(configured: ModelRelease | None) -> str | None:
+    is_wanted = configured is not None and configured.version is not None
+    return "not deployed; run: servestack up" if is_wanted else None
+
+
+def _asked(status: ModelStatus, configured: ModelRelease, output: Mapping[str, Any]) -> ModelStatus:
+    is_local = output.get("target") == "local"
+    try:
+        with open_door(status.model, output) as door:
+            states = door.states()
+            if not states and not is_local:
+                return replace(status, unreachable=f"nobody answers at {', '.join(door.fronts)}")
+            answer = door.unanswered(configured)
+    except UnreachableError as error:
+        return replace(status, unreachable=str(error))
+    problem = f"{answer}; run: servestack up" if answer else None
+    return replace(status, states=states, problem=problem)
+
+
+def _replicas(output: Mapping[str, Any]) -> Mapping[int | str, int] | None:
+    tracks = output.get("tracks") or {}
+    found = {track["version"]: int(track["replicas"]) for track in tracks.values()}
+    return found or None
+
+
+def _since(name: str, deployed: ModelRelease, history: Sequence[Release]) -> datetime | None:
+    """Find since when this has been served without a break, by the updates that went through."""
+    since = None
+    for entry in history:
+        if entry.result != "succeeded" or entry.kind not in {"update", "destroy"}:
+            continue
+        then = (entry.models or {}).get(name) if entry.kind == "update" else None
+        if then is None or (then.version, then.canary) != (deployed.version, deployed.canary):
+            break
+        since = entry.started
+    return since
 
 
 def answering(states: Mapping[int, str]) -> str:

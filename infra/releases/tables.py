@@ -66,17 +66,42 @@ def status_table(statuses: Sequence[ModelStatus]) -> str:
             str(status.configured) if status.configured else "-",
             str(status.deployed) if status.deployed else "-",
             answering(status.states),
+            _share(status),
+            _replicas(status),
+            f"{status.since.astimezone():%Y-%m-%d %H:%M}" if status.since else "-",
             status.rest or "-",
-            status.problem or "ok",
+            status.problem or status.unreachable or "ok",
         ]
         for status in statuses
     ]
-    return table(["MODEL", "CONFIGURED", "DEPLOYED", "ANSWERS", "REST", "STATE"], rows)
+    heads = [
+        "MODEL",
+        "CONFIGURED",
+        "DEPLOYED",
+        "ANSWERS",
+        "SHARE",
+        "REPLICAS",
+        "SINCE",
+        "REST",
+        "STATE",
+    ]
+    return table(heads, rows)
 
 
 def status_document(statuses: Sequence[ModelStatus]) -> list[dict[str, Any]]:
     """Give the models of a stack for a script."""
     return [asdict(status) for status in statuses]
+
+
+def _share(status: ModelStatus) -> str:
+    return "-" if status.share is None else f"{status.share:g} %"
+
+
+def _replicas(status: ModelStatus) -> str:
+    counts = status.replicas or {}
+    if len(counts) == 1:
+        return str(*counts.values())
+    return ", ".join(f"{version}: {count}" for version, count in counts.items()) or "-"
 
 
 def _changes(entry: Release, earlier: Sequence[Release]) -> str:

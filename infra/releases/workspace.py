@@ -9,7 +9,7 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -17,10 +17,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 import psutil
 
-from infra.releases.engine_log import EngineLog
+from infra.releases.engine_log import EngineLog, drift_of
 from infra.releases.errors import OperationFailedError, UpdateRunningError
 from infra.releases.interrupted import pending_operations, require_resolvable
 from infra.releases.locks import clear_stale_locks, file_backend
+from infra.releases.preview import Preview, preview_of_events
 from tools.engine.acquire import ensure_engine
 from tools.engine.environment import engine_environment, home_directory, state_directory
 from tools.engine.errors import EngineError
@@ -125,6 +126,35 @@ class StackEngine:
                 on_event=self._listener(log), clear_pending_creates=True, show_secrets=False
             )
 
+    def preview(
+        self, *, config_file: Path | None = None, policy_packs: Sequence[str] = ()
+    ) -> Preview:
+        """Preview what the stack file would change, or another file in its place.
+
+        A mistake in the configuration, and a policy that forbids it, are in the preview.
+        """
+        from pulumi.automation import CommandError  # noqa: PLC0415 - see the module's docstring
+
+        events: list[Any] = []
+        log = EngineLog()
+
+        def listen(event: Any) -> None:
+            events.append(event)
+            log.take(event)
+
+        try:
+            self._automation.preview(
+                refresh=True,
+                on_event=listen,
+                config_file=str(config_file) if config_file else None,
+                policy_packs=[*policy_packs],
+            )
+        except CommandError as error:
+            forbids = any(event.policy_event is not None for event in events)
+            if not log.errors and not forbids:
+                raise OperationFailedError(_stderr(error)) from None
+        return preview_of_events(events, asked_policies=bool(policy_packs), errors=log.reasons)
+
     def preview_changes(self) -> int:
         """Count the resources that `up` would change, after looking at what is really there."""
         with self._reported("preview") as log:
@@ -136,6 +166,19 @@ class StackEngine:
             for operation, count in result.change_summary.items()
             if str(getattr(operation, "value", operation)) not in {"same", "read", "refresh"}
         )
+
+    def drift(self) -> list[str]:
+        """Say of each resource what it is now that it was not when it was deployed."""
+        drifted: list[str] = []
+
+        def listen(event: Any) -> None:
+            log.take(event)
+            if (line := drift_of(event)) is not None:
+                drifted.append(line)
+
+        with self._reported("look at what is really there") as log:
+            self._automation.preview_refresh(on_event=listen, show_secrets=False)
+        return drifted
 
     def up(self, message: str | None) -> Mapping[str, Any]:
         """Bring the stack to what its file says; give the outputs.

@@ -17,8 +17,8 @@ from infra.releases.answering import (
     require_prediction,
     version_states,
 )
+from infra.releases.doors import Door
 from infra.releases.model_release import Canary, ModelRelease
-from infra.releases.rollout import unanswered
 from model_export.manifest import Sample
 
 SAMPLE = Sample(
@@ -88,13 +88,15 @@ def test_every_version_and_label_of_a_release_must_answer(server: str) -> None:
     tell_states("/v1/models/heart", v1="AVAILABLE", v2="LOADING")
     tell_states("/v1/models/heart/labels/stable", v1="AVAILABLE")
     stable = ModelRelease(version=1, labels={"stable": 1})
-    assert unanswered(server, "heart", stable) is None
-    assert unanswered(server, "heart", ModelRelease(version="latest")) is None
+    door = Door(model="heart", fronts=(server,))
+    assert door.unanswered(stable) is None
+    assert door.unanswered(ModelRelease(version="latest")) is None
     trial = ModelRelease(version=1, canary=Canary(version=2, share=9), labels={"new": 2})
-    assert unanswered(server, "heart", trial) == (
+    assert door.unanswered(trial) == (
         "heart does not answer as 2, label new (1 is AVAILABLE, 2 is LOADING)"
     )
-    assert unanswered("http://127.0.0.1:1", "heart", stable) == (
+    nobody = Door(model="heart", fronts=("http://127.0.0.1:1",))
+    assert nobody.unanswered(stable) == (
         "heart does not answer as 1, label stable (nobody answers)"
     )
 

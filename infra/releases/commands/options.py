@@ -13,3 +13,6 @@ DRY_RUN: Final = click.option("--dry-run", is_flag=True, help="Check and show, c
 MESSAGE: Final = click.option(
     "-m", "--message", metavar="TEXT", help="What the history shall say of it."
 )
+CONFIRM: Final = click.option(
+    "--confirm", "confirmed", metavar="NAME", help="The stack's name again, if it is protected."
+)

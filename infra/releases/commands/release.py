@@ -7,8 +7,9 @@ import click
 
 from infra.releases import request, rollout
 from infra.releases.commands.answers import answer_plan, open_stack
-from infra.releases.commands.options import DRY_RUN, JSON, MESSAGE, STACK, YES
+from infra.releases.commands.options import CONFIRM, DRY_RUN, JSON, MESSAGE, STACK, YES
 from infra.releases.session import RefusedError
+from infra.releases.verifying import is_serving
 
 
 @click.command()
@@ -30,8 +31,14 @@ from infra.releases.session import RefusedError
     help="Release even what clients of the serving version cannot ask or read.",
 )
 @click.option("--no-up", is_flag=True, help="Write the stack file only.")
+@click.option(
+    "--wait",
+    is_flag=True,
+    help="Fail, and put everything back, if the versions cannot be asked from here.",
+)
 @MESSAGE
 @YES
+@CONFIRM
 @DRY_RUN
 @JSON
 def command(  # noqa: PLR0913 - one parameter for each option
@@ -42,8 +49,10 @@ def command(  # noqa: PLR0913 - one parameter for each option
     labels: Sequence[str],
     accept_breaking: bool,
     no_up: bool,
+    wait: bool,
     message: str | None,
     yes: bool,
+    confirmed: str | None,
     dry_run: bool,
     as_json: bool,
 ) -> None:
@@ -63,7 +72,7 @@ def command(  # noqa: PLR0913 - one parameter for each option
         outputs = session.outputs()
         after, problems = request.requested_releases(asked, file.releases)
         plan = session.plan(file, after, outputs, problems)
-        if not plan.changes and rollout.is_serving(outputs, plan):
+        if not plan.changes and is_serving(outputs, after, plan.manifests):
             return answer_plan(plan, "nothing to do", outputs, as_json=as_json)
         session.show(plan)
         if plan.breaking and not accept_breaking:
@@ -71,14 +80,18 @@ def command(  # noqa: PLR0913 - one parameter for each option
                 "Clients of the version that serves would break, as shown above. Release it under "
                 "another model name, or, when no client is left that could: --accept-breaking"
             )
-        if dry_run:
-            return answer_plan(plan, "dry run", outputs, as_json=as_json)
-        session.confirm(f"Release to stack {stack}?", yes=yes)
-        if no_up:
+        if no_up and not dry_run:
             rollout.write_plan(plan)
             return answer_plan(plan, "written", outputs, as_json=as_json)
+        session.preview(plan)
+        if dry_run:
+            return answer_plan(plan, "dry run", outputs, as_json=as_json)
+        session.confirm(f"Release to stack {stack}?", yes=yes, confirmed=confirmed)
         again = "; ".join(f"{name}: {then} again" for name, then in after.items())
         outputs = rollout.roll_out(
-            session.engine, plan, message=message or "; ".join(plan.changes) or again
+            session.engine,
+            plan,
+            message=message or "; ".join(plan.changes) or again,
+            insist=wait,
         )
     return answer_plan(plan, "released", outputs, as_json=as_json)

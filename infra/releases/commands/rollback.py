@@ -6,7 +6,7 @@ import click
 
 from infra.releases import history, rollout
 from infra.releases.commands.answers import answer_plan, open_stack
-from infra.releases.commands.options import DRY_RUN, JSON, MESSAGE, STACK, YES
+from infra.releases.commands.options import CONFIRM, DRY_RUN, JSON, MESSAGE, STACK, YES
 
 
 @click.command()
@@ -15,6 +15,7 @@ from infra.releases.commands.options import DRY_RUN, JSON, MESSAGE, STACK, YES
 @click.option("--model", metavar="NAME", help="Only this model.")
 @MESSAGE
 @YES
+@CONFIRM
 @DRY_RUN
 @JSON
 def command(
@@ -24,6 +25,7 @@ def command(
     model: str | None,
     message: str | None,
     yes: bool,
+    confirmed: str | None,
     dry_run: bool,
     as_json: bool,
 ) -> None:
@@ -53,9 +55,10 @@ def command(
         )
         session.show(plan)
         session.say("  Infrastructure, other settings and code stay as they are")
+        session.preview(plan)
         if dry_run:
             return answer_plan(plan, "dry run", outputs, as_json=as_json)
-        session.confirm(f"Roll stack {stack} back?", yes=yes)
+        session.confirm(f"Roll stack {stack} back?", yes=yes, confirmed=confirmed)
         default = f"Roll back to update {number}: {'; '.join(plan.changes)}"
         outputs = rollout.roll_out(session.engine, plan, message=message or default)
     return answer_plan(plan, "rolled back", outputs, as_json=as_json)

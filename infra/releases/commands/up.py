@@ -4,7 +4,7 @@ import click
 
 from infra.releases import quickstart
 from infra.releases.commands.answers import open_stack
-from infra.releases.commands.options import MESSAGE, STACK, YES
+from infra.releases.commands.options import CONFIRM, MESSAGE, STACK, YES
 
 
 @click.command()
@@ -12,7 +12,10 @@ from infra.releases.commands.options import MESSAGE, STACK, YES
 @click.option("--sample", metavar="MODEL", help="Train, publish and release this sample first.")
 @MESSAGE
 @YES
-def command(*, stack: str, sample: str | None, message: str | None, yes: bool) -> None:
+@CONFIRM
+def command(
+    *, stack: str, sample: str | None, message: str | None, yes: bool, confirmed: str | None
+) -> None:
     """Bring the stack to what its file says; change nothing if it is so already.
 
     A server that has died is started again. Killed at any moment, it can be run again.
@@ -25,7 +28,7 @@ def command(*, stack: str, sample: str | None, message: str | None, yes: bool) -
             quickstart.require_declared(file, sample)
             quickstart.provide_named(engine, file, sample)
         if engine.preview_changes():
-            session.confirm(f"Update stack {stack}?", yes=yes)
+            session.confirm(f"Update stack {stack}?", yes=yes, confirmed=confirmed)
             outputs = engine.up(message)
         else:
             session.say(f"Stack {stack} is as its file says: nothing to change")
