@@ -242,7 +242,7 @@ def _policy(policy: Any) -> VersionPolicy:
 
 def _base_path_problem(base_path: str) -> str:
     scheme, separator, _ = base_path.partition("://")
-    if separator and scheme != "file":
+    if separator and "/" not in scheme and scheme != "file":
         return f"{scheme}:// is not read here; {_FETCH_FIRST}"
     return "" if Path(_local_path(base_path)).is_absolute() else "write an absolute path"
 

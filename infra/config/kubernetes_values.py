@@ -124,3 +124,6 @@ Namespaces = Annotated[
     tuple[Annotated[str, text(_NAME_PATTERN)], ...],
     Accepts("it is a list of namespaces", "[web, batch]"),
 ]
+TaintKeys = Annotated[
+    tuple[MetaKey, ...], Accepts("it is a list of keys", "[nvidia.com/gpu, dedicated]")
+]

@@ -1,15 +1,20 @@
 """A stack in a cluster that exists: a namespace, the way to the bucket, and the models."""
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
 import pulumi
 from pulumi_kubernetes import Provider
 
-from infra.compute.pools import GpuPool, GpuSharing
+from infra.compute.api_server import ApiServer
+from infra.compute.pools import GpuPool, GpuSharing, Toleration
+from infra.compute.questions import Found, Wanted, ask, found_pools
 from infra.config import StackConfig
+from infra.errors import ServestackError
 from infra.names import digested, namespace_name
 from infra.platforms.cluster_models import ClusterPlace, cluster_models, declare_cluster_models
 from infra.platforms.cluster_namespace import declare_namespace
+from infra.platforms.cluster_needs import problems, wanted_of
 from infra.platforms.published import require_published
 from infra.platforms.stack import RunningStack, StackOutputs, configured_outputs
 from infra.serving.tf_serving.args import ClusterAccess
@@ -34,8 +39,14 @@ def declare(stack: RunningStack) -> StackOutputs:
     """Declare the namespace, the bucket's volume and the models."""
     config = stack.config
     bucket = _bucket_url(stack)
-    manifests = require_published(config, stack.file_name, bucket)
     namespace = config.kubernetes.namespace or namespace_name(stack.name)
+    wanted = wanted_of(config, namespace)
+    with ThreadPoolExecutor(1) as asking:
+        # The bucket and the cluster are asked at the same time.
+        answer = asking.submit(ask_cluster, config.kubernetes.context, wanted)
+        manifests = require_published(config, stack.file_name, bucket)
+        found = answer.result()
+    _require(stack, wanted, found)
     provider = Provider("cluster", context=config.kubernetes.context)
     before: list[pulumi.Resource] = []
     if config.kubernetes.create_namespace:
@@ -53,7 +64,7 @@ def declare(stack: RunningStack) -> StackOutputs:
         namespace=namespace,
         source=_source(config),
         access=ClusterAccess(context=config.kubernetes.context),
-        pools=_declared_pools(config),
+        pools=(*_declared_pools(config), *found_pools(found.nodes)),
         annotations=dict.fromkeys(
             cluster_models(config), config.kubernetes.service_account_annotations
         ),
@@ -68,6 +79,20 @@ def declare(stack: RunningStack) -> StackOutputs:
     for name, more in served.items():
         models[name] |= more
     return StackOutputs(bucket=bucket, models=models, more={"namespace": namespace})
+
+
+def ask_cluster(context: str | None, wanted: Wanted) -> Found:
+    """Ask the cluster that the context names."""
+    return ask(ApiServer(kubeconfig=None, context=context), wanted)
+
+
+def _require(stack: RunningStack, wanted: Wanted, found: Found) -> None:
+    missing = [
+        f"{stack.file_name}: servestack:{key}: {problem}"
+        for key, problem in problems(stack.config, stack.name, wanted, found)
+    ]
+    if missing:
+        raise ServestackError("\n".join(missing))
 
 
 def _bucket_url(stack: RunningStack) -> str:
@@ -117,6 +142,7 @@ def _declared_pools(config: StackConfig) -> tuple[GpuPool, ...]:
             gpus_per_node=pool.gpus_per_node,
             max_nodes=pool.max_nodes,
             node_labels=pool.node_labels,
+            tolerations=tuple(Toleration(key=key) for key in pool.taints),
             sharing=(
                 GpuSharing(clients_per_gpu=pool.clients_per_gpu) if pool.clients_per_gpu else None
             ),

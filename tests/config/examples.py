@@ -55,7 +55,7 @@ EXAMPLES: Mapping[str, tuple[Any, Mapping[str, Any]]] = {
     "models.*.canary.version": (3, {"version": 2, "canary": {"share": 10}}),
     "models.*.canary.share": (20, {"version": 2, "canary": {"version": 3}}),
     "models.*.labels": ({"stable": 2}, {"version": 2}),
-    "models.*.strategy": ("hot", {"version": 2}),
+    "models.*.strategy": ("hot", {"version": 2, "resources": {"memory": "4Gi"}}),
     "models.*.poll_seconds": (60, {"version": "latest"}),
     "models.*.replicas": (2, {}),
     "models.*.autoscaling.min_replicas": (1, {"autoscaling": {"max_replicas": 2}}),

@@ -49,6 +49,7 @@ KUBERNETES_EXAMPLES: Mapping[str, tuple[Any, Mapping[str, Any]]] = {
     "kubernetes.gateway.tls": (False, _GATEWAY),
     "kubernetes.gpu_pools.*.accelerator": ("nvidia-l4", _POOL),
     "kubernetes.gpu_pools.*.node_labels": ({"pool": "l4"}, _POOL),
+    "kubernetes.gpu_pools.*.taints": (["nvidia.com/gpu", "dedicated"], _POOL),
     "kubernetes.gpu_pools.*.gpus_per_node": (2, _POOL),
     "kubernetes.gpu_pools.*.max_nodes": (3, _POOL),
     "kubernetes.gpu_pools.*.clients_per_gpu": (4, _POOL),

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from infra.compute.questions import Found, Wanted
 from infra.config import Platform, Target
 from infra.config.refusals import Place, accepted_fields
 from infra.program import main
@@ -59,6 +60,23 @@ def around(path: str) -> Mapping[str, Any]:
         pool = {**POOL, "max_nodes": 4, "gpus_per_node": 4}
         stack["kubernetes"] = {"gpu_pools": {"l4": pool}}
     return stack
+
+
+@pytest.fixture(autouse=True)
+def roomy_cluster(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Answer for a cluster that has all that is asked for: what one lacks is another test's."""
+    ours = {"app.kubernetes.io/managed-by": "servestack", "app.kubernetes.io/part-of": "test"}
+
+    def ask_cluster(_: str | None, __: Wanted) -> Found:
+        return Found(
+            namespace={"metadata": {"labels": ours}},
+            missing_kinds={},
+            missing_objects=frozenset(),
+            missing_metrics=frozenset(),
+            nodes=(),
+        )
+
+    monkeypatch.setattr("infra.platforms.kubernetes.ask_cluster", ask_cluster)
 
 
 @pytest.mark.parametrize(

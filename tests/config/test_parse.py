@@ -302,7 +302,11 @@ def test_without_a_canary_there_is_nothing_to_split() -> None:
             {"version": "latest", "poll_seconds": 30},
             (Target.KUBERNETES, Strategy.POLL, 30),
         ),
-        (KUBERNETES, {"version": 1, "strategy": "hot"}, (Target.KUBERNETES, Strategy.HOT, None)),
+        (
+            KUBERNETES,
+            {"version": 1, "strategy": "hot", "resources": {"memory": "4Gi"}},
+            (Target.KUBERNETES, Strategy.HOT, None),
+        ),
         (
             {"platform": "gcp", "gcp": {"project": "example-ml", "region": "europe-west4"}},
             {"version": 1, "target": "vertex"},

@@ -51,7 +51,7 @@ def test_versions_inside_one_server_cannot_be_judged_apart() -> None:
     gate = {"prometheus": "http://prometheus:9090"}
     raw = {
         "rollout": {"automatic": True, "gate": gate},
-        "models": {"heart": {"version": 1, "strategy": "hot"}},
+        "models": {"heart": {"version": 1, "strategy": "hot", "resources": {"memory": "4Gi"}}},
     }
     assert "tell no versions apart" in told(raw, "kubernetes")
 

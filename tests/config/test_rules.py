@@ -72,8 +72,8 @@ def keys(raw: Mapping[str, Any]) -> list[str]:
         ),
         (
             "models.heart.strategy",
-            CLUSTER | model(version="latest", strategy="hot"),
-            CLUSTER | model(version=2, strategy="hot"),
+            CLUSTER | model(version="latest", strategy="hot", resources={"memory": "4Gi"}),
+            CLUSTER | model(version=2, strategy="hot", resources={"memory": "4Gi"}),
         ),
         (
             "models.heart.replicas",

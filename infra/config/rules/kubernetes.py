@@ -101,6 +101,12 @@ def _strategy(at: tuple[str, ...], model: ModelConfig, stack: StackConfig) -> It
             "cannot give a canary its share",
             remedy="Remove the canary, or write: strategy: pod",
         )
+    if model.strategy is Strategy.HOT and (model.resources is None or not model.resources.memory):
+        yield Finding(
+            at=(*at, "resources", "memory"),
+            rule="is missing: a running server gets no more, and hot holds two versions at once",
+            remedy="Write what two versions need, for example: memory: 4Gi",
+        )
     follows = model.strategy is Strategy.HOT or model.version == LATEST
     if follows and _is_fetched(stack):
         key = "version" if model.version == LATEST else "strategy"

@@ -15,6 +15,7 @@ from infra.config.kubernetes_values import (
     NodePath,
     ObjectName,
     SecretName,
+    TaintKeys,
 )
 from infra.config.sections.section import Section
 from infra.config.values import (
@@ -76,6 +77,9 @@ class ExistingPoolConfig(Section):
     )
     node_labels: Mapping[MetaKey, LabelValue] = Field(
         description="Labels by which its nodes are known."
+    )
+    taints: TaintKeys = Field(
+        default=("nvidia.com/gpu",), description="Keys of the taints that its nodes have."
     )
     gpus_per_node: Count = Field(default=1, description="GPUs of each node.")
     max_nodes: Count = Field(default=1, description="Most nodes that it may grow to.")

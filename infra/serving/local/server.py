@@ -21,9 +21,9 @@ from infra.serving.local.launchers import (
     Launcher,
     ProcessLauncher,
 )
-from infra.serving.local.rollout import plan
 from infra.serving.rendering import RenderedServing, render
 from infra.serving.settings import ServingSettings
+from infra.serving.transitions import plan
 
 # TensorFlow takes seconds to start, more on a busy machine; a large model takes longer to load.
 _PATIENCE_SECONDS: Final = 300.0

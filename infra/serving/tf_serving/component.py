@@ -5,7 +5,7 @@ a configuration may ask for and what the cluster has is checked before. The name
 are not made here, and no cloud role is.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import pulumi
@@ -21,8 +21,10 @@ from infra.names import content_name, service_account_name
 from infra.serving.tf_serving import autoscalers, doors, monitors
 from infra.serving.tf_serving.addresses import Addresses, addresses
 from infra.serving.tf_serving.args import EventScaling, KubernetesModelArgs
-from infra.serving.tf_serving.deployments import deployment, rollout_seconds
+from infra.serving.tf_serving.deployments import deployment, rollout_spec
+from infra.serving.tf_serving.digests import specification_digest
 from infra.serving.tf_serving.marks import object_labels
+from infra.serving.tf_serving.resource import Rollout
 from infra.serving.tf_serving.servers import Server, config_files, servers, share_given
 
 COMPONENT_TYPE: Final = "servestack:serving:KubernetesModel"
@@ -52,7 +54,7 @@ class KubernetesModel(pulumi.ComponentResource):
             automount_service_account_token=False,
             opts=self._child(),
         )
-        ready = [self._server(server, account) for server in served]
+        ready = self._servers(served, account)
         self._guards(served)
         service = self._doors(served, ready)
         at = addresses(args, served, service)
@@ -64,7 +66,14 @@ class KubernetesModel(pulumi.ComponentResource):
         self.more = _more(args, at, given)
         self.register_outputs({"rest": self.rest, "grpc": self.grpc, "log": self.log})
 
-    def _server(self, server: Server, account: ServiceAccount) -> pulumi.Resource:
+    def _servers(self, served: tuple[Server, ...], account: ServiceAccount) -> list[Rollout]:
+        """Declare the servers, the canary's first: before it is ready, stable stays as it is."""
+        ready: list[Rollout] = []
+        for server in reversed(served):
+            ready.append(self._server(server, [account, *ready]))
+        return ready
+
+    def _server(self, server: Server, before: Sequence[pulumi.Resource]) -> Rollout:
         args = self._args
         files = config_files(server, args)
         # Named by content in the state too: pods that still run keep theirs until they are gone,
@@ -77,15 +86,23 @@ class KubernetesModel(pulumi.ComponentResource):
             immutable=True,
             opts=self._child(),
         )
-        seconds = rollout_seconds(args, server)
+        key = self._key("" if server.track == "stable" else server.track)
+        specification = deployment(args, server, config_map=config_map)
         made = Deployment(
-            self._key("" if server.track == "stable" else server.track),
-            metadata=self._metadata(server.name, {"pulumi.com/timeoutSeconds": str(seconds)}),
-            spec=deployment(args, server, config_map=config_map),
-            opts=self._child(depends_on=[account, config]),
+            key,
+            # `Rollout` waits instead: it ends as soon as the reason is certain, and tells it.
+            metadata=self._metadata(server.name, {"pulumi.com/skipAwait": "true"}),
+            spec=specification,
+            opts=self._child(depends_on=[*before, config]),
         )
         self._autoscaler(server)
-        return made
+        return Rollout(
+            key,
+            rollout_spec(args, server, digest=specification_digest(specification)),
+            kubeconfig=args.access.kubeconfig,
+            context=args.access.context,
+            opts=self._child(depends_on=[made]),
+        )
 
     def _autoscaler(self, server: Server) -> None:
         args, scaling = self._args, server.scaling
@@ -134,7 +151,7 @@ class KubernetesModel(pulumi.ComponentResource):
             case _:
                 pass
 
-    def _doors(self, served: tuple[Server, ...], ready: list[pulumi.Resource]) -> Service:
+    def _doors(self, served: tuple[Server, ...], ready: list[Rollout]) -> Service:
         args = self._args
         made = {}
         for door in doors.services(args, served):
@@ -199,7 +216,7 @@ class KubernetesModel(pulumi.ComponentResource):
     def _key(self, part: str) -> str:
         return f"{self._name}-{part}" if part else self._name
 
-    def _child(self, depends_on: list[pulumi.Resource] | None = None) -> pulumi.ResourceOptions:
+    def _child(self, depends_on: Sequence[pulumi.Resource] | None = None) -> pulumi.ResourceOptions:
         return pulumi.ResourceOptions(parent=self, depends_on=depends_on)
 
 

@@ -11,8 +11,9 @@ from pulumi_kubernetes.meta.v1 import LabelSelectorArgs
 
 from infra.serving.tf_serving.args import KubernetesModelArgs, Scaling
 from infra.serving.tf_serving.capacity import pod_seconds
-from infra.serving.tf_serving.marks import track_selector
-from infra.serving.tf_serving.pods import pod_template
+from infra.serving.tf_serving.marks import object_labels, track_selector
+from infra.serving.tf_serving.pods import live_config_map, pod_template
+from infra.serving.tf_serving.resource import LiveSpec, RolloutSpec
 from infra.serving.tf_serving.servers import Server
 
 _KEPT_REVISIONS: Final = 2
@@ -39,7 +40,30 @@ def fixed_replicas(server: Server) -> int | None:
 
 def rollout_seconds(args: KubernetesModelArgs, server: Server) -> int:
     """Give the time that one new pod may take until it is ready."""
-    return pod_seconds(server.size_bytes, on_gpu=args.gpu is not None)
+    return pod_seconds(server.largest_bytes, on_gpu=args.gpu is not None)
+
+
+def rollout_spec(args: KubernetesModelArgs, server: Server, *, digest: str) -> RolloutSpec:
+    """Say what is waited for, and for how long at most: pods come one after the other."""
+    seconds = rollout_seconds(args, server)
+    return RolloutSpec(
+        model=args.model,
+        version="" if server.version is None else str(server.version),
+        namespace=args.namespace,
+        deployment=server.name,
+        digest=digest,
+        timeout_seconds=seconds * max(1, server.scaling.max_replicas),
+        live=(
+            LiveSpec(
+                config_map=live_config_map(args),
+                labels=dict(object_labels(args)),
+                settings=server.settings,
+                step_seconds=seconds,
+            )
+            if args.strategy == "hot"
+            else None
+        ),
+    )
 
 
 def gives_way(args: KubernetesModelArgs) -> bool:
@@ -50,4 +74,5 @@ def gives_way(args: KubernetesModelArgs) -> bool:
 def _rolling(args: KubernetesModelArgs) -> RollingUpdateDeploymentArgs:
     if gives_way(args):
         return RollingUpdateDeploymentArgs(max_surge=0, max_unavailable=1)
-    return RollingUpdateDeploymentArgs(max_surge=1, max_unavailable=0)
+    # No pod goes before a new one is ready; of a dear kind only one more is made at a time.
+    return RollingUpdateDeploymentArgs(max_surge=1 if args.gpu else "25%", max_unavailable=0)

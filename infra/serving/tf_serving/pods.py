@@ -99,11 +99,14 @@ def pod_template(
     )
 
 
-def ready_path(server: Server) -> str:
-    """Give the path that answers only once the version serves that the pod is for."""
-    model = server.settings.model
-    at = "" if server.version is None else f"/versions/{server.version}"
-    return f"/v1/models/{model}{at}/metadata"
+def ready_path(args: KubernetesModelArgs, server: Server) -> str:
+    """Give the path that answers only once the version serves that the pod is for.
+
+    A pod whose versions come and go while it runs is for any of them.
+    """
+    is_for_one = args.strategy == "pod" and server.version is not None
+    at = f"/versions/{server.version}" if is_for_one else ""
+    return f"/v1/models/{args.model}{at}/metadata"
 
 
 def live_config_map(args: KubernetesModelArgs) -> str:
@@ -122,7 +125,7 @@ def _annotations(args: KubernetesModelArgs) -> Mapping[str, str]:
 
 
 def _container(args: KubernetesModelArgs, server: Server) -> ContainerArgs:
-    budget_seconds = start_seconds(server.size_bytes, on_gpu=args.gpu is not None)
+    budget_seconds = start_seconds(server.largest_bytes, on_gpu=args.gpu is not None)
     return ContainerArgs(
         # Metrics of accelerators know containers by name, and nothing above them.
         name=server.name,
@@ -141,11 +144,11 @@ def _container(args: KubernetesModelArgs, server: Server) -> ContainerArgs:
         resources=_resources(args, server),
         security_context=_security(),
         startup_probe=_probe(
-            ready_path(server),
+            ready_path(args, server),
             period_seconds=_PROBE_SECONDS,
             failures=max(1, budget_seconds // _PROBE_SECONDS),
         ),
-        readiness_probe=_probe(ready_path(server), period_seconds=_READY_SECONDS, failures=3),
+        readiness_probe=_probe(ready_path(args, server), period_seconds=_READY_SECONDS, failures=3),
         # Status answers whatever is loaded, so that only a server that hangs is started again.
         liveness_probe=_probe(
             f"/v1/models/{args.model}", period_seconds=_LIVE_SECONDS, failures=_LIVE_FAILURES

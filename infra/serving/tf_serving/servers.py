@@ -41,16 +41,26 @@ class Server:
     published: Manifest | None
     memory: Memory
     scaling: Scaling | EventScaling
+    is_hot: bool = False
 
     @property
     def version(self) -> int | None:
-        """Give the version that every pod of it serves, where its pods are made for one."""
-        return self.published.version if self.published and self.settings.versions else None
+        """Give the version that it serves, where that is named."""
+        return self.published.version if self.published else None
 
     @property
     def size_bytes(self) -> int | None:
-        """Give the size of what it loads, where that is known."""
+        """Give the size of the version, where that is known."""
         return self.published.size_bytes if self.published else None
+
+    @property
+    def largest_bytes(self) -> int | None:
+        """Give the largest that its pods may ever have to load, where that is known.
+
+        Pods that outlive a version are made for what their memory holds, so that they stay as they
+        are when a larger one comes.
+        """
+        return self.memory.limit_bytes // 2 if self.is_hot else self.size_bytes
 
 
 def servers(args: KubernetesModelArgs) -> tuple[Server, ...]:
@@ -100,6 +110,7 @@ def _server(
         published=published,
         memory=memory(sizes, args.memory),
         scaling=scaling,
+        is_hot=args.strategy == "hot",
     )
 
 

@@ -3,8 +3,8 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from infra.serving.local.rollout import plan
 from infra.serving.settings import ServingSettings
+from infra.serving.transitions import plan
 
 
 def settings(versions: tuple[int, ...], labels: dict[str, int] | None = None) -> ServingSettings:
@@ -76,7 +76,7 @@ def test_between_old_and_new_there_is_always_one_that_was_loaded_before(
 
 
 def test_traffic_shares_wait_for_their_versions_when_labels_move_too() -> None:
-    new = replace(settings((1, 2), {"stable": 1}), traffic={1: 90, 2: 10})
+    new = replace(settings((1, 2), {"stable": 2}), traffic={1: 90, 2: 10})
     first, *_, last = plan(settings((1,), {"stable": 1}), new)
     assert first.traffic == {}
     assert last == new
