@@ -246,19 +246,6 @@ def test_all_mistakes_of_a_stack_file_come_at_once(stack: LocalStack) -> None:
     assert "Traceback" not in told
 
 
-def test_a_platform_without_resources_yet_is_refused_by_key(stack: LocalStack) -> None:
-    stack.configure(heart={})
-    file = stack.directory / "Pulumi.local.yaml"
-    before = file.read_text()
-    place = "servestack:platform: aws\n  servestack:aws: {region: eu-central-1}"
-    file.write_text(before.replace("servestack:platform: local", place))
-    refused = stack.pulumi("preview", expect=None)
-    file.write_text(before)
-    assert refused.returncode != 0
-    told = refused.stdout + refused.stderr
-    assert "Pulumi.local.yaml: servestack:platform: this version" in told, told
-
-
 def test_a_server_that_died_is_noticed_and_started_again_at_its_address(stack: LocalStack) -> None:
     rest = back_to_version_1(stack)
     process = stack.server()

@@ -21,7 +21,11 @@ from typing import Any, ClassVar, Final
 
 import grpc
 from google.protobuf import any_pb2, empty_pb2
-from pulumi.runtime.proto import plugin_pb2, provider_pb2, provider_pb2_grpc, status_pb2
+
+# Not Pulumi's own copy: that registers the same message under another file's name, and Google's
+# clients in the same process then cannot be loaded.
+from google.rpc import status_pb2  # type: ignore[import-untyped]
+from pulumi.runtime.proto import plugin_pb2, provider_pb2, provider_pb2_grpc
 
 from tests.standins.values import UNKNOWN, from_struct, has_unknown, to_struct
 
