@@ -54,7 +54,8 @@ def test_a_parameterized_sdk_hands_its_parameters_on(tmp_path: Path) -> None:
 
 
 def test_without_an_environment_of_its_own_a_program_has_the_hosts_packages() -> None:
-    installed = {distribution.name for distribution in importlib.metadata.distributions()}
+    distributions = importlib.metadata.distributions()
+    installed = {distribution.name.replace("_", "-") for distribution in distributions}
     clouds = {name.removeprefix("pulumi-") for name in installed if name.startswith("pulumi-")}
     assert "policy" in clouds  # it is there too, and needs no plug-in
     assert {package.name for package in installed_packages(None)} == clouds - {"policy"}
