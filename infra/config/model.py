@@ -24,6 +24,7 @@ from infra.config.sections.kubernetes_model import KubernetesModelConfig
 from infra.config.sections.local import LocalConfig, PortsConfig
 from infra.config.sections.policy import PolicyConfig
 from infra.config.sections.rollout import RolloutConfig
+from infra.config.sections.sagemaker import SageMakerConfig
 from infra.config.sections.section import Section
 from infra.config.sections.serving import (
     AutoscalingConfig,
@@ -108,6 +109,9 @@ class ModelConfig(Section):
     rollout: RolloutConfig | None = Field(
         default=None,
         description="How a canary of this model comes to serve. Absent: as the stack's says.",
+    )
+    sagemaker: SageMakerConfig | None = Field(
+        default=None, description="How SageMaker serves it. Absent: by one ml.m5.large."
     )
 
     @property

@@ -7,6 +7,7 @@ to reach a resource there, or a command or rule of ours that judges by it.
 from typing import Final
 
 from infra.config.fields import leaf_fields
+from infra.config.refusals.aws import AWS_REFUSALS
 from infra.config.refusals.clouds import CLOUD_REFUSALS
 from infra.config.refusals.kubernetes import KUBERNETES_REFUSALS
 from infra.config.refusals.local import LOCAL_REFUSALS
@@ -14,6 +15,7 @@ from infra.config.refusals.managed import MANAGED_REFUSALS
 from infra.config.refusals.places import PLACE_REFUSALS
 from infra.config.refusals.refusal import Place, Refusal
 from infra.config.refusals.rollout import ROLLOUT_REFUSALS
+from infra.config.refusals.sagemaker import SAGEMAKER_REFUSALS
 
 __all__ = ["REFUSALS", "Place", "Refusal", "accepted_fields"]
 
@@ -24,6 +26,8 @@ REFUSALS: Final = (
     *CLOUD_REFUSALS,
     *KUBERNETES_REFUSALS,
     *ROLLOUT_REFUSALS,
+    *AWS_REFUSALS,
+    *SAGEMAKER_REFUSALS,
 )
 
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from infra.config.model import StackConfig
 from infra.config.problems import Finding
+from infra.config.rules.aws import aws_findings
 from infra.config.rules.budget import budget_findings
 from infra.config.rules.cluster import cluster_findings
 from infra.config.rules.gcp import gcp_findings
@@ -12,6 +13,7 @@ from infra.config.rules.local import port_findings
 from infra.config.rules.models import model_findings
 from infra.config.rules.places import place_findings
 from infra.config.rules.rollout import rollout_findings
+from infra.config.rules.sagemaker import sagemaker_findings
 
 
 def broken_rules(stack: StackConfig) -> Iterator[Finding]:
@@ -25,3 +27,5 @@ def broken_rules(stack: StackConfig) -> Iterator[Finding]:
     yield from gcp_findings(stack)
     yield from kubernetes_findings(stack)
     yield from rollout_findings(stack)
+    yield from aws_findings(stack)
+    yield from sagemaker_findings(stack)

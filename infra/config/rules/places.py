@@ -15,7 +15,10 @@ def place_findings(stack: StackConfig) -> Iterator[Finding]:
             ("gcp", "project", stack.gcp.project, "example-ml-dev"),
             ("gcp", "region", stack.gcp.region, "europe-west4"),
         ),
-        Platform.AWS: (("aws", "region", stack.aws.region, "eu-central-1"),),
+        Platform.AWS: (
+            ("aws", "account", stack.aws.account, '"123456789012"'),
+            ("aws", "region", stack.aws.region, "eu-central-1"),
+        ),
         Platform.KUBERNETES: (
             ("kubernetes", "context", stack.kubernetes.context, "kind-kind"),
             ("bucket", "path", stack.bucket.path or stack.bucket.url, "/mnt/models"),
