@@ -54,9 +54,6 @@ def _declare(stack: RunningStack) -> StackOutputs:
             from infra.platforms.kubernetes import declare  # noqa: PLC0415
         case Platform.GCP:
             from infra.platforms.gcp import declare  # noqa: PLC0415
-        case platform:
-            raise ServestackError(
-                f"{stack.file_name}: servestack:platform: this version of servestack "
-                f"serves on local, kubernetes and gcp, not yet on {platform}. Write one of them"
-            )
+        case Platform.AWS:
+            from infra.platforms.aws import declare  # noqa: PLC0415
     return declare(stack)

@@ -54,6 +54,11 @@ PolicyArn = Annotated[
     text(r"arn:aws[a-z-]*:iam::([0-9]{12}|aws):policy/[\w+=,.@/-]+"),
     Accepts("it is the ARN of a policy", "arn:aws:iam::123456789012:policy/boundary"),
 ]
+TopicArn = Annotated[
+    str,
+    text(r"arn:aws[a-z-]*:sns:[a-z0-9-]+:[0-9]{12}:[\w-]+"),
+    Accepts("it is the ARN of a topic", "arn:aws:sns:eu-central-1:123456789012:on-call"),
+]
 PrincipalArns = Annotated[
     tuple[Annotated[str, text(r"arn:aws[a-z-]*:iam::[0-9]{12}:(role|user)/[\w+=,.@/-]+")], ...],
     Accepts("it is a list of roles' or users' ARNs", "[arn:aws:iam::123456789012:role/ml-admins]"),

@@ -85,9 +85,9 @@ def reading(bucket: BucketPlace, prefix: str | None) -> list[Statement]:
     ]
 
 
-def archive_reading(bucket: BucketPlace, model: str) -> list[Statement]:
-    """Let read a model's archives, and nothing else of it."""
-    prefix = f"{model}/{ARCHIVES}"
+def archive_reading(bucket: BucketPlace, model: str | None) -> list[Statement]:
+    """Let read a model's archives, or all of them, and nothing else."""
+    prefix = f"{model or '*'}/{ARCHIVES}"
     return [
         Statement(
             sid="ReadArchives",
@@ -137,21 +137,22 @@ def publishing(bucket: BucketPlace, prefix: str | None) -> list[Statement]:
     ]
 
 
-def results_writing(bucket: BucketPlace, model: str) -> list[Statement]:
+def results_writing(bucket: BucketPlace, model: str | None) -> list[Statement]:
     """Let SageMaker keep answers and captured requests, and batch jobs read and write there."""
+    results = f"{model or '*'}/{RESULTS}"
     return [
         Statement(
             sid="KeepResults",
             why="write captured requests, and answers of asynchronous and batch requests",
             actions=["s3:PutObject", "s3:GetObject"],
-            resources=[f"{bucket.arn}/{model}/{RESULTS}/*"],
+            resources=[f"{bucket.arn}/{results}/*"],
         ),
         Statement(
             sid="ListResults",
             why="find the input of a batch, and where answers go",
             actions=["s3:ListBucket"],
             resources=[bucket.arn],
-            conditions={"StringLike": {"s3:prefix": [f"{model}/{RESULTS}/*"]}},
+            conditions={"StringLike": {"s3:prefix": [f"{results}/*"]}},
         ),
         Statement(
             sid="LocateBucket",
@@ -251,6 +252,88 @@ def node_autoscaling(*, account: str, region: str, partition: str, cluster: str)
             conditions={
                 "StringEquals": {f"aws:ResourceTag/k8s.io/cluster-autoscaler/{cluster}": "owned"}
             },
+        ),
+    ]
+
+
+def releasing(
+    *, account: str, region: str, partition: str, bucket: BucketPlace, roles: Sequence[str]
+) -> list[Statement]:
+    """Let an update of CI change what serves, and nothing by which it could give itself more.
+
+    Not in here, so that a person has to do it: the stack's first update, roles and their policies,
+    the network, the cluster itself and its keys, the budget.
+    """
+    here = f"{region}:{account}"
+    return [
+        Statement(
+            sid="ChangeEndpoints",
+            why="release, roll back and remove models on SageMaker",
+            actions=[
+                "sagemaker:AddTags",
+                *(f"sagemaker:Create{kind}" for kind in ("Model", "EndpointConfig", "Endpoint")),
+                *(f"sagemaker:Delete{kind}" for kind in ("Model", "EndpointConfig", "Endpoint")),
+                "sagemaker:UpdateEndpoint",
+            ],
+            resources=[
+                f"arn:{partition}:sagemaker:{here}:{kind}/*"
+                for kind in ("model", "endpoint-config", "endpoint")
+            ],
+        ),
+        Statement(
+            sid="ChangeScaling",
+            why="change how many instances serve",
+            actions=[
+                "application-autoscaling:DeleteScalingPolicy",
+                "application-autoscaling:DeleteScheduledAction",
+                "application-autoscaling:DeregisterScalableTarget",
+                "application-autoscaling:PutScalingPolicy",
+                "application-autoscaling:PutScheduledAction",
+                "application-autoscaling:RegisterScalableTarget",
+                "application-autoscaling:TagResource",
+            ],
+            resources=[f"arn:{partition}:application-autoscaling:{here}:scalable-target/*"],
+        ),
+        Statement(
+            sid="ChangeAlarms",
+            why="change what rings",
+            actions=[
+                "cloudwatch:DeleteAlarms",
+                "cloudwatch:PutMetricAlarm",
+                "cloudwatch:TagResource",
+            ],
+            resources=[f"arn:{partition}:cloudwatch:{here}:alarm:servestack-*"],
+        ),
+        Statement(
+            sid="ChangeBucketSettings",
+            why="change how long deleted objects and logs are kept; not who may read",
+            actions=[
+                "s3:PutLifecycleConfiguration",
+                "s3:PutBucketLogging",
+                "s3:PutBucketTagging",
+                "s3:PutBucketVersioning",
+                "s3:PutEncryptionConfiguration",
+            ],
+            resources=[bucket.arn],
+        ),
+        Statement(
+            sid="ResizeNodes",
+            why="change the groups of nodes of the stack's cluster",
+            actions=["eks:UpdateNodegroupConfig", "eks:UpdateNodegroupVersion", "eks:TagResource"],
+            resources=[f"arn:{partition}:eks:{here}:nodegroup/*/*/*"],
+        ),
+        *(
+            [
+                Statement(
+                    sid="HandOnServingRoles",
+                    why="start endpoints by the roles that stand ready, and by no other",
+                    actions=["iam:PassRole"],
+                    resources=sorted(roles),
+                    conditions={"StringEquals": {"iam:PassedToService": "sagemaker.amazonaws.com"}},
+                )
+            ]
+            if roles
+            else []
         ),
     ]
 

@@ -44,6 +44,8 @@ def _named_versions(model: ModelConfig) -> Iterator[tuple[str, int]]:
         yield "version", model.version
     if model.canary:
         yield "canary.version", model.canary.version
+    if model.sagemaker and model.sagemaker.shadow:
+        yield "sagemaker.shadow.version", model.sagemaker.shadow.version
     for label, version in model.labels.items():
         yield f"labels.{label}", version
 

@@ -11,6 +11,7 @@ from urllib.parse import unquote, urlsplit
 
 from infra.errors import ServestackError
 from infra.storage import directory
+from model_export.archive.record import ArchiveRecord
 from model_export.errors import ModelExportError, RefusedError
 from model_export.manifest import Manifest
 from model_export.store import Store, open_store
@@ -70,6 +71,25 @@ class PublishedModels:
                 f"{'; '.join(faults)}. Publish the model again as a new version."
             )
         return manifest
+
+    def archive(self, model: str, version: int) -> ArchiveRecord:
+        """Read what is known of a version's archive; one that has none is refused."""
+        try:
+            record = self._store.archives(model).record(version)
+        except ModelExportError as error:
+            raise ServestackError(str(error)) from error
+        if record is None:
+            raise ServestackError(
+                f"version {version} of {model} has no archive in {self.url}, and SageMaker takes "
+                f"nothing else. Make it: model-export archive --model {model} --version {version} "
+                f"--store {self.url}"
+            )
+        return record
+
+
+def read_archive(bucket_url: str, model: str, version: int) -> ArchiveRecord:
+    """Read what is known of a version's archive."""
+    return PublishedModels(bucket_url).archive(model, version)
 
 
 def read_version(bucket_url: str, model: str, version: int) -> Manifest:

@@ -115,6 +115,10 @@ class S3ModelBucket(pulumi.ComponentResource):
         """Let a role publish, in all of the bucket or below a prefix."""
         return [self.grant(f"{name}-publishes", identity, publishing(self.place, prefix), after)]
 
+    def publishing(self, prefix: str | None) -> list[Statement]:
+        """Say what a publisher may do here, for whoever is no role."""
+        return publishing(self.place, prefix)
+
     def grant(
         self,
         name: str,

@@ -9,7 +9,7 @@ def _pool(accelerator: str = "nvidia-l4", **beside: Any) -> Mapping[str, Any]:
 
 
 _POOL = _pool()
-_SHARING = _pool(sharing={"strategy": "mps", "clients": 2})
+_SHARING = _pool(sharing={"strategy": "time_slicing", "clients": 2})
 _WINDOW = {"cluster": {"maintenance": {"start": "02:00", "hours": 8}}}
 _GITHUB = {"repository": "example/models", "environment": "production"}
 _CI = {"identity": {"ci": {"github": _GITHUB}}}
@@ -80,7 +80,7 @@ CLOUD_EXAMPLES: Mapping[str, tuple[Any, Mapping[str, Any]]] = {
     "paused": (True, {}),
 }
 # What a model's field needs of the stack around it.
-_L4 = {"cluster": {"gpu_pools": {"l4": {"accelerator": "nvidia-l4", "accelerators_per_node": 2}}}}
+_L4 = {"cluster": {"gpu_pools": {"l4": {"accelerator": "nvidia-l4", "accelerators_per_node": 4}}}}
 BESIDE_MODELS: Mapping[str, Mapping[str, Any]] = {
     "models.*.gpu": _L4,
     "models.*.kubernetes.load.gpu": _L4,

@@ -7,6 +7,7 @@ from infra.config import Platform, Target
 from infra.config.refusals import Place
 from infra.config.refusals.refusal import CLOUDS
 from infra.config.values import LocalServerKind
+from tests.config.aws_examples import AWS_EXAMPLES, ON_AWS
 from tests.config.cloud_examples import BESIDE_MODELS, CLOUD_EXAMPLES
 from tests.config.kubernetes_examples import FOLLOWING, KUBERNETES_EXAMPLES
 from tests.config.release_examples import NAMES, RELEASE_EXAMPLES
@@ -21,7 +22,7 @@ PLATFORMS: Mapping[Platform, Mapping[str, Any]] = {
         },
         "cluster": {},
     },
-    Platform.AWS: {"aws": {"region": "eu-central-1"}, "cluster": {}},
+    Platform.AWS: {"aws": {"account": "123456789012", "region": "eu-central-1"}, "cluster": {}},
     Platform.KUBERNETES: {
         "kubernetes": {"context": "kind-kind"},
         "bucket": {"path": "/mnt/models"},
@@ -47,6 +48,7 @@ EXAMPLES: Mapping[str, tuple[Any, Mapping[str, Any]]] = {
     "local.bind_address": ("0.0.0.0", {}),  # noqa: S104 - read, not bound
     "gcp.project": ("example-ml", {}),
     "gcp.region": ("europe-west4", {}),
+    **AWS_EXAMPLES,
     "aws.region": ("eu-central-1", {}),
     "kubernetes.context": ("kind-kind", {}),
     "kubernetes.namespace": ("models", {}),
@@ -106,6 +108,8 @@ def nested(path: str, value: Any) -> dict[str, Any]:
 
 def stack_with(path: str, place: Place) -> dict[str, Any]:
     value, beside = EXAMPLES[path]
+    if place.platform is Platform.AWS:
+        value, beside = ON_AWS.get(path, (value, beside))
     raw = merged({"platform": str(place.platform)}, PLATFORMS[place.platform])
     if place.server == "docker":
         raw = merged(raw, {"local": {"server": "docker"}})

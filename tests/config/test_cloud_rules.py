@@ -10,7 +10,7 @@ from infra.config.rules.gcp import unchecked
 from tests.config.examples import merged
 
 GCP = {"platform": "gcp", "gcp": {"project": "example-ml", "region": "europe-west4"}}
-AWS = {"platform": "aws", "aws": {"region": "eu-central-1"}}
+AWS = {"platform": "aws", "aws": {"account": "123456789012", "region": "eu-central-1"}}
 PAID = {"gcp": {"billing_account": "000000-000000-000000"}}
 HEART = {"models": {"heart": {"version": 2}}}
 KEY = "projects/example-ml/locations/{}/keyRings/models/cryptoKeys/bucket"

@@ -185,6 +185,7 @@ def test_a_refused_section_is_not_also_called_malformed() -> None:
 def test_rules_about_the_place_are_told_beside_a_malformed_model() -> None:
     lines = complaints({"platform": "aws", **heart(version=-1)})
     assert [line.split(": ")[1] for line in lines] == [
+        "servestack:aws.account",
         "servestack:aws.region",
         "servestack:models.heart.version",
     ]

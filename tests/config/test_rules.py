@@ -117,7 +117,11 @@ def keys(raw: Mapping[str, Any]) -> list[str]:
             {"platform": "gcp", "gcp": {"region": "europe-west4"}},
             {"platform": "gcp", "gcp": {"project": "example-ml", "region": "europe-west4"}},
         ),
-        ("aws.region", {"platform": "aws"}, {"platform": "aws", "aws": {"region": "eu-central-1"}}),
+        (
+            "aws.region",
+            {"platform": "aws", "aws": {"account": "123456789012"}},
+            {"platform": "aws", "aws": {"account": "123456789012", "region": "eu-central-1"}},
+        ),
         (
             "kubernetes.context",
             {"platform": "kubernetes", "bucket": {"path": "/mnt/models"}},

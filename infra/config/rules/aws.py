@@ -26,7 +26,7 @@ _MOST_EMAILS: Final = 10
 _KEPT_STARTS: Final = ("xn--", "sthree-", "amzn-s3-demo-")
 _KEPT_ENDS: Final = ("-s3alias", "--ol-s3", "--x-s3", "--table-s3")
 # What belongs to the cluster that is made, or to its network.
-_MADE: Final = ("vpc", "subnets", "vpc_range", "nat", "secrets_key", "mountpoint")
+_MADE: Final = ("vpc", "subnets", "vpc_range", "nat", "secrets_key")
 _NETWORK: Final = ("vpc_range", "nat")
 
 
@@ -81,6 +81,22 @@ def _bucket(stack: StackConfig) -> Iterator[Finding]:
 
 
 def _identity(stack: StackConfig) -> Iterator[Finding]:
+    if "github_provider" in stack.aws.model_fields_set and (
+        stack.identity.ci is None or stack.identity.ci.github is None
+    ):
+        yield Finding(
+            at=("aws", "github_provider"),
+            rule="it has no effect: no workflow of GitHub is let in",
+            remedy="Remove it, or name a repository: servestack:identity.ci.github",
+        )
+    if stack.cluster is None:
+        for key in ("pod_identity", "cluster_admins"):
+            if key in stack.aws.model_fields_set:
+                yield Finding(
+                    at=("aws", key),
+                    rule="it has no effect: the stack has no cluster",
+                    remedy="Remove it",
+                )
     for index, principal in enumerate(stack.identity.publishers):
         if not principal.startswith("arn:") or ":iam::" not in principal:
             yield Finding(

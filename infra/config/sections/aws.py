@@ -49,11 +49,13 @@ class AwsConfig(Section):
     secrets_key: YesNo = Field(
         default=True, description="Encrypt the cluster's secrets with a key of the stack's own."
     )
-    mountpoint: YesNo = Field(
-        default=False, description="Install the driver that mounts S3 buckets into pods."
-    )
     cluster_admins: PrincipalArns = Field(
         default=(), description="Who administers the cluster besides whoever makes it."
+    )
+    github_provider: YesNo = Field(
+        default=True,
+        description="Make the account's provider of GitHub's tokens, of which there is one only. "
+        "`false`: it is there.",
     )
     permissions_boundary: PolicyArn | None = Field(
         default=None, description="Policy that no role of the stack can go beyond. Absent: none."

@@ -19,6 +19,7 @@ from infra.config.aws_values import (
     StartupSeconds,
     TensorFlowMinor,
     Timezone,
+    TopicArn,
     WaitSeconds,
 )
 from infra.config.sections.section import Section
@@ -85,6 +86,9 @@ class AlarmsConfig(Section):
     )
     gpu_percent: Percent | None = Field(
         default=None, description="Use of the GPUs over a quarter of an hour. Absent: not watched."
+    )
+    notify: TopicArn | None = Field(
+        default=None, description="Topic that is told when one rings. Absent: nobody is."
     )
 
 

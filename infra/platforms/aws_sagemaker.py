@@ -1,0 +1,246 @@
+"""Models that SageMaker serves, on a stack of AWS: from its configuration to components."""
+
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import Final
+
+from infra.compute.aws_accelerators import accelerators_in, may_have_accelerators
+from infra.config import ModelConfig, Target
+from infra.config.aws_values import Shifting as ShiftingKind
+from infra.config.sections.sagemaker import AlarmsConfig, SageMakerConfig, UpdateConfig
+from infra.errors import ServestackError
+from infra.identity.aws_policies import RESULTS
+from infra.platforms.aws_identity import Server
+from infra.platforms.aws_place import AwsPlace
+from infra.platforms.published import Manifests
+from infra.platforms.stack import RunningStack
+from infra.serving.sagemaker.component import SageMakerModel
+from infra.serving.sagemaker.images import image_for
+from infra.serving.sagemaker.settings import (
+    CANARY,
+    SHADOW,
+    STABLE,
+    Alarms,
+    Asynchronous,
+    DataCapture,
+    SageMakerModelArgs,
+    Scaling,
+    ScheduledRange,
+    ServedVersion,
+    Serverless,
+    Shifting,
+    Update,
+    Variant,
+)
+from infra.storage.published import read_archive
+from model_export.archive.record import ArchiveRecord
+from model_export.layout import archive_path
+
+Archives = Mapping[tuple[str, int], ServedVersion]
+
+_DEFAULT_MACHINE: Final = "ml.m5.large"
+_READERS: Final = 16
+_SHIFTING: Final[Mapping[ShiftingKind, Shifting]] = {
+    ShiftingKind.ALL_AT_ONCE: "ALL_AT_ONCE",
+    ShiftingKind.CANARY: "CANARY",
+    ShiftingKind.LINEAR: "LINEAR",
+}
+
+
+def read_archives(stack: RunningStack, bucket_url: str, manifests: Manifests) -> Archives:
+    """Find the archive and the image of every version that SageMaker is to serve.
+
+    Those that have none are refused, all of them at once, before anything is declared.
+    """
+    wanted = {
+        (name, version): (key, model.sagemaker or SageMakerConfig())
+        for name, model in stack.config.models.items()
+        if model.target is Target.SAGEMAKER
+        for key, version in _versions(model)
+    }
+    if not wanted:
+        return {}
+    with ThreadPoolExecutor(min(_READERS, len(wanted))) as readers:
+        records = dict(
+            zip(wanted, readers.map(lambda at: _record(bucket_url, *at), wanted), strict=True)
+        )
+    found: dict[tuple[str, int], ServedVersion] = {}
+    problems = []
+    for (name, version), (key, how) in wanted.items():
+        try:
+            found[name, version] = _served(
+                records[name, version],
+                how,
+                where=f"{bucket_url}/{archive_path(name, version)}",
+                region=str(stack.config.aws.region),
+                exported_by=manifests[name, version].tensorflow_version,
+            )
+        except ServestackError as error:
+            problems.append(f"{stack.file_name}: servestack:models.{name}.{key}: {error}")
+    if problems:
+        raise ServestackError("\n".join(problems))
+    return found
+
+
+def serve_on_sagemaker(
+    place: AwsPlace, archives: Archives, servers: Mapping[str, Server]
+) -> Mapping[str, Mapping[str, object]]:
+    """Declare the models; give what each adds to its output. A paused stack has no endpoint."""
+    outputs: dict[str, Mapping[str, object]] = {}
+    for name, model in place.stack.config.models.items():
+        if model.target is not Target.SAGEMAKER or model.pinned_version is None:
+            continue
+        if place.stack.config.paused:
+            continue
+        server = servers[name]
+        made = SageMakerModel(
+            name,
+            _args(place, name, model, archives, server.role_arn),
+            # A role that cannot read yet makes an endpoint that cannot start.
+            place.options(*server.grants),
+        )
+        outputs[name] = {
+            "endpoint": made.endpoint.apply(lambda at: f"sagemaker://{place.region}/{at}"),
+            "transform_model": made.model_name,
+        }
+    return outputs
+
+
+def _versions(model: ModelConfig) -> Iterator[tuple[str, int]]:
+    if model.pinned_version is not None:
+        yield "version", model.pinned_version
+    if model.canary:
+        yield "canary.version", model.canary.version
+    if model.sagemaker and model.sagemaker.shadow:
+        yield "sagemaker.shadow.version", model.sagemaker.shadow.version
+
+
+def _record(bucket_url: str, model: str, version: int) -> ArchiveRecord | ServestackError:
+    try:
+        return read_archive(bucket_url, model, version)
+    except ServestackError as error:
+        return error
+
+
+def _served(
+    record: ArchiveRecord | ServestackError,
+    how: SageMakerConfig,
+    *,
+    where: str,
+    region: str,
+    exported_by: str,
+) -> ServedVersion:
+    if isinstance(record, ServestackError):
+        raise record
+    machine = "" if how.serverless else how.instance_type or _DEFAULT_MACHINE
+    gpu = accelerators_in(machine) is not None or may_have_accelerators(machine)
+    return ServedVersion(
+        version=record.version,
+        archive_url=where,
+        archive_sha256=record.sha256,
+        image=how.image
+        or image_for(region=region, exported_by=exported_by, wanted=how.tensorflow, gpu=gpu),
+    )
+
+
+def _args(
+    place: AwsPlace, name: str, model: ModelConfig, archives: Archives, role: str
+) -> SageMakerModelArgs:
+    how = model.sagemaker or SageMakerConfig()
+    results = f"{place.bucket.address}/{name}/{RESULTS}"
+    scaling = _scaling(model, how)
+    instances = scaling.min_instances if scaling else model.replicas or 1
+    if model.pinned_version is None:
+        raise AssertionError(name)  # such a model is only declared
+    share = model.canary.share if model.canary else 0
+    variants = [
+        Variant(
+            name=STABLE,
+            served=archives[name, model.pinned_version],
+            weight=100 - share,
+            instances=instances,
+        )
+    ]
+    if model.canary:
+        variants.append(
+            Variant(
+                name=CANARY,
+                served=archives[name, model.canary.version],
+                weight=share,
+                instances=max(1, round(instances * share / 100)),
+            )
+        )
+    shadow = how.shadow
+    return SageMakerModelArgs(
+        stack=place.stack.name,
+        model=name,
+        region=place.region,
+        role_arn=role,
+        variants=variants,
+        shadow=Variant(
+            name=SHADOW,
+            served=archives[name, shadow.version],
+            weight=shadow.share,
+            instances=instances,
+        )
+        if shadow
+        else None,
+        instance_type=None if how.serverless else how.instance_type or _DEFAULT_MACHINE,
+        serverless=Serverless(**how.serverless.model_dump()) if how.serverless else None,
+        startup_seconds=how.startup_seconds,
+        asynchronous=Asynchronous(
+            output_url=f"{results}/asynchronous", max_concurrent=how.asynchronous.max_concurrent
+        )
+        if how.asynchronous
+        else None,
+        data_capture=DataCapture(url=f"{results}/captured", percent=how.data_capture.percent)
+        if how.data_capture
+        else None,
+        kms_key=place.stack.config.bucket.kms_key,
+        update=_update(how.update) if how.update else None,
+        alarms=_alarms(how.alarms) if how.alarms else Alarms(),
+        scaling=scaling,
+    )
+
+
+def _scaling(model: ModelConfig, how: SageMakerConfig) -> Scaling | None:
+    if model.autoscaling is None:
+        return None
+    ranges = model.autoscaling
+    if how.scaling is None:
+        return Scaling(min_instances=ranges.min_replicas, max_instances=ranges.max_replicas)
+    return Scaling(
+        min_instances=ranges.min_replicas,
+        max_instances=ranges.max_replicas,
+        invocations_per_instance=how.scaling.invocations_per_instance,
+        scale_out_seconds=how.scaling.scale_out_seconds,
+        scale_in_seconds=how.scaling.scale_in_seconds,
+        scale_in=how.scaling.scale_in,
+        schedule={
+            key: ScheduledRange(
+                when=entry.when,
+                timezone=entry.timezone,
+                min_instances=entry.min_replicas,
+                max_instances=entry.max_replicas,
+            )
+            for key, entry in how.scaling.schedule.items()
+        },
+    )
+
+
+def _update(update: UpdateConfig) -> Update:
+    return Update(
+        shifting=_SHIFTING[update.shifting],
+        percent=update.percent,
+        wait_seconds=update.wait_seconds,
+        bake_seconds=update.bake_seconds,
+    )
+
+
+def _alarms(alarms: AlarmsConfig) -> Alarms:
+    return Alarms(
+        server_errors=alarms.server_errors,
+        latency_ms=alarms.latency_ms,
+        gpu_percent=alarms.gpu_percent,
+        topic=alarms.notify,
+    )
