@@ -176,9 +176,7 @@ class EksCluster(pulumi.ComponentResource):
         # These run on nodes, and are never well without one.
         self._addon("coredns", after=self.ready)
         if new.mounter is not None:
-            self._addon(
-                _MOUNTPOINT, role=new.mounter, service_account=_MOUNTER, after=self.ready
-            )
+            self._addon(_MOUNTPOINT, role=new.mounter, service_account=_MOUNTER, after=self.ready)
         for principal in new.admins:
             self.admit(principal.rpartition("/")[2], principal)
         return cluster.endpoint, cluster.certificate_authority.data.apply(str)

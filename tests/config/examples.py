@@ -107,9 +107,8 @@ def nested(path: str, value: Any) -> dict[str, Any]:
 
 
 def stack_with(path: str, place: Place) -> dict[str, Any]:
-    value, beside = EXAMPLES[path]
-    if place.platform is Platform.AWS:
-        value, beside = ON_AWS.get(path, (value, beside))
+    own = ON_AWS if place.platform is Platform.AWS else {}
+    value, beside = own.get(path, EXAMPLES[path])
     raw = merged({"platform": str(place.platform)}, PLATFORMS[place.platform])
     if place.server == "docker":
         raw = merged(raw, {"local": {"server": "docker"}})

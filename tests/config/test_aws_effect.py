@@ -16,8 +16,8 @@ from tests.aws.declaring import declared
 from tests.config.examples import PLATFORMS, merged, stack_with
 from tests.config.release_examples import COMMAND_FIELDS
 from tests.config.test_effect import published, replaced
-from tests.config.test_kubernetes_effect import OTHERS as OTHERS_IN_CLUSTERS
 from tests.config.test_kubernetes_effect import JOINS, TOLD
+from tests.config.test_kubernetes_effect import OTHERS as OTHERS_IN_CLUSTERS
 
 __all__ = ["published"]  # a fixture
 
