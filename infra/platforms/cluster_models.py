@@ -5,14 +5,14 @@ A platform that has a cluster says what it knows of the place, and every model o
 anything is declared.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 import pulumi
 
 from infra.compute.pools import GpuDemand, GpuPool, can_surge, fits_a_node, shortage
-from infra.config import ModelConfig, StackConfig, Target
+from infra.config import ModelConfig, StackConfig, Strategy, Target
 from infra.errors import ServestackError
 from infra.platforms.published import Manifests
 from infra.platforms.serving import serving_settings
@@ -29,8 +29,9 @@ from infra.serving.tf_serving.args import (
     PodPlacement,
     Scaling,
 )
+from infra.serving.tf_serving.capacity import memory
 from infra.serving.tf_serving.component import KubernetesModel
-from infra.serving.tf_serving.servers import GRPC_PORT, REST_PORT, servers, share_given
+from infra.serving.tf_serving.servers import GRPC_PORT, REST_PORT, share_given
 from infra.serving.tf_serving.shares import ReplicaShare, stable_pods_for
 from infra.serving.tf_serving.sources import ModelSource, base_path
 
@@ -91,29 +92,40 @@ def declare_cluster_models(
 def cluster_model_args(
     stack: RunningStack, place: ClusterPlace, manifests: Manifests
 ) -> Mapping[str, KubernetesModelArgs]:
-    """Decide every model's arguments; refuse, all at once, what the place cannot give."""
-    if stack.config.paused:
-        return {}
-    models = cluster_models(stack.config)
+    """Decide every model's arguments."""
+    require_room(stack, place.pools, manifests)
+    models = {} if stack.config.paused else cluster_models(stack.config)
     demands = [demand for model in models.values() for demand in _demands(model)]
-    problems = [
-        f"{stack.file_name}: servestack:models.{name}.{problem}"
-        for name, model in models.items()
-        for problem in _gpu_problems(model, place, demands)
-    ]
-    if problems:
-        raise ServestackError("\n".join(problems))
-    planned = {
+    return {
         name: _args(stack, name, model, place, manifests, demands) for name, model in models.items()
     }
+
+
+def require_room(stack: RunningStack, pools: Sequence[GpuPool], manifests: Manifests) -> None:
+    """Refuse, all at once, models that find no GPU in the cluster or no room in their memory.
+
+    To be asked before anything is declared, so that nothing is made half.
+    """
     problems = [
-        f"{stack.file_name}: servestack:models.{name}.{problem}"
-        for name, args in planned.items()
-        for problem in _memory_problems(args)
+        f"{stack.file_name}: servestack:{key}: {problem}"
+        for key, problem in room_problems(stack.config, pools, manifests)
     ]
     if problems:
         raise ServestackError("\n".join(problems))
-    return planned
+
+
+def room_problems(
+    config: StackConfig, pools: Sequence[GpuPool], manifests: Manifests
+) -> Iterator[tuple[str, str]]:
+    """Give each key that asks for more than there is, and what to write instead."""
+    models = cluster_models(config)
+    demands = [demand for model in models.values() for demand in _demands(model)]
+    for name, model in models.items():
+        for key, problem in (
+            *_gpu_problems(model, pools, demands),
+            *_memory_problems(name, model, manifests),
+        ):
+            yield f"models.{name}.{key}", problem
 
 
 def notices(name: str, args: KubernetesModelArgs) -> Iterator[str]:
@@ -238,15 +250,15 @@ def _exposure(config: StackConfig, name: str, model: ModelConfig) -> Exposure:
 def _gpu(model: ModelConfig, place: ClusterPlace, demands: list[GpuDemand]) -> GpuPlacement | None:
     if model.gpu is None:
         return None
-    pool = _pool(place, model.gpu.type)
+    pool = _pool(place.pools, model.gpu.type)
     if pool is None:
         raise AssertionError(model.gpu.type)  # refused before
     surge = can_surge(pool, demands, gpus_per_replica=model.gpu.count)
     return GpuPlacement(pool=pool, gpus=model.gpu.count, surge=surge)
 
 
-def _pool(place: ClusterPlace, accelerator: str) -> GpuPool | None:
-    return next((pool for pool in place.pools if pool.accelerator == accelerator), None)
+def _pool(pools: Sequence[GpuPool], accelerator: str) -> GpuPool | None:
+    return next((pool for pool in pools if pool.accelerator == accelerator), None)
 
 
 def _demands(model: ModelConfig) -> Iterator[GpuDemand]:
@@ -258,41 +270,58 @@ def _demands(model: ModelConfig) -> Iterator[GpuDemand]:
 
 
 def _gpu_problems(
-    model: ModelConfig, place: ClusterPlace, demands: list[GpuDemand]
-) -> Iterator[str]:
+    model: ModelConfig, pools: Sequence[GpuPool], demands: list[GpuDemand]
+) -> Iterator[tuple[str, str]]:
     if model.gpu is None:
         return
-    pool = _pool(place, model.gpu.type)
+    pool = _pool(pools, model.gpu.type)
     if pool is None:
-        known = ", ".join(pool.accelerator for pool in place.pools)
+        known = ", ".join(pool.accelerator for pool in pools)
         there = f"its GPUs are: {known}" if known else "it has no GPU nodes"
         yield (
-            f"gpu.type: {model.gpu.type} is not to be had in the cluster ({there}). Write one "
-            "that is there, add such nodes, or remove the section"
+            "gpu.type",
+            (
+                f"{model.gpu.type} is not to be had in the cluster ({there}). Write one "
+                "that is there, add such nodes, or remove the section"
+            ),
         )
         return
     if not fits_a_node(pool, gpus_per_replica=model.gpu.count):
         yield (
-            f"gpu.count: a pod wants {model.gpu.count} GPUs and a node of {pool.accelerator} has "
-            f"{pool.schedulable_per_node}. Write at most: count: {pool.schedulable_per_node}"
+            "gpu.count",
+            (
+                f"a pod wants {model.gpu.count} GPUs and a node of {pool.accelerator} has "
+                f"{pool.schedulable_per_node}. Write at most: count: {pool.schedulable_per_node}"
+            ),
         )
     short = shortage(pool, demands)
     if short is not None:
         yield (
-            f"gpu.type: all models together ask for {short.asked} of {pool.accelerator}, and the "
-            f"grown pool has {short.offered}. Let it grow further, or ask for fewer replicas"
+            "gpu.type",
+            (
+                f"all models together ask for {short.asked} of {pool.accelerator}, and the "
+                f"grown pool has {short.offered}. Let it grow further, or ask for fewer replicas"
+            ),
         )
 
 
-def _memory_problems(args: KubernetesModelArgs) -> Iterator[str]:
-    for server in servers(args):
-        memory = server.memory
-        if memory.is_enough:
+def _memory_problems(
+    name: str, model: ModelConfig, manifests: Manifests
+) -> Iterator[tuple[str, str]]:
+    configured = model.resources.memory if model.resources else None
+    if configured is None:
+        return
+    is_hot = model.strategy is Strategy.HOT
+    for version in model.pinned_versions:
+        size_bytes = manifests[name, version].size_bytes
+        needed = memory((size_bytes,) * (2 if is_hot else 1), configured)
+        if needed.is_enough:
             continue
-        held = "two versions at once" if args.strategy == "hot" else f"version {server.version}"
-        least_mib = -(-memory.least_bytes // 1024**2)
+        held = "two versions at once" if is_hot else f"version {version}"
+        least_mib = -(-needed.least_bytes // 1024**2)
         yield (
-            f"resources.memory: {memory.limit} is too little for {held}; server and model take "
-            f"{least_mib}Mi before the first request. Write at least: memory: {least_mib}Mi, or "
-            "remove the line" + (", or write: strategy: pod" if args.strategy == "hot" else "")
+            "resources.memory",
+            f"{configured} is too little for {held}; server and model take "
+            f"{least_mib}Mi before the first request. Write at least: memory: {least_mib}Mi"
+            + (", or write: strategy: pod" if is_hot else ", or remove the line"),
         )

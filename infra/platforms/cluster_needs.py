@@ -38,7 +38,7 @@ def wanted_of(config: StackConfig, namespace: str) -> Wanted:
     )
 
 
-def problems(
+def lacking(
     config: StackConfig, stack: str, wanted: Wanted, found: Found
 ) -> Iterator[tuple[str, str]]:
     """Give each key that asks for what the cluster lacks, and what to do."""
@@ -51,7 +51,7 @@ def problems(
         )
     for key in sorted(found.missing_objects):
         kind, name = wanted.objects[key].split("/")[-2:]
-        yield key, f"the cluster has no {kind.removesuffix('s')} named {name}. Make it, or mend it"
+        yield key, f"the cluster has no {name} among its {kind}. Make it, or mend the name"
     for key in sorted(found.missing_metrics):
         group = wanted.metrics[key]
         yield (

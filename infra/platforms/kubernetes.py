@@ -1,5 +1,6 @@
 """A stack in a cluster that exists: a namespace, the way to the bucket, and the models."""
 
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
@@ -12,9 +13,14 @@ from infra.compute.questions import Found, Wanted, ask, found_pools
 from infra.config import StackConfig
 from infra.errors import ServestackError
 from infra.names import digested, namespace_name
-from infra.platforms.cluster_models import ClusterPlace, cluster_models, declare_cluster_models
+from infra.platforms.cluster_models import (
+    ClusterPlace,
+    cluster_models,
+    declare_cluster_models,
+    room_problems,
+)
 from infra.platforms.cluster_namespace import declare_namespace
-from infra.platforms.cluster_needs import problems, wanted_of
+from infra.platforms.cluster_needs import lacking, wanted_of
 from infra.platforms.published import require_published
 from infra.platforms.stack import RunningStack, StackOutputs, configured_outputs
 from infra.serving.tf_serving.args import ClusterAccess
@@ -46,7 +52,11 @@ def declare(stack: RunningStack) -> StackOutputs:
         answer = asking.submit(ask_cluster, config.kubernetes.context, wanted)
         manifests = require_published(config, stack.file_name, bucket)
         found = answer.result()
-    _require(stack, wanted, found)
+    pools = (*_declared_pools(config), *found_pools(found.nodes))
+    _require(
+        stack,
+        (*lacking(config, stack.name, wanted, found), *room_problems(config, pools, manifests)),
+    )
     provider = Provider("cluster", context=config.kubernetes.context)
     before: list[pulumi.Resource] = []
     if config.kubernetes.create_namespace:
@@ -64,7 +74,7 @@ def declare(stack: RunningStack) -> StackOutputs:
         namespace=namespace,
         source=_source(config),
         access=ClusterAccess(context=config.kubernetes.context),
-        pools=(*_declared_pools(config), *found_pools(found.nodes)),
+        pools=pools,
         annotations=dict.fromkeys(
             cluster_models(config), config.kubernetes.service_account_annotations
         ),
@@ -86,13 +96,12 @@ def ask_cluster(context: str | None, wanted: Wanted) -> Found:
     return ask(ApiServer(kubeconfig=None, context=context), wanted)
 
 
-def _require(stack: RunningStack, wanted: Wanted, found: Found) -> None:
-    missing = [
-        f"{stack.file_name}: servestack:{key}: {problem}"
-        for key, problem in problems(stack.config, stack.name, wanted, found)
-    ]
-    if missing:
-        raise ServestackError("\n".join(missing))
+def _require(stack: RunningStack, problems: Sequence[tuple[str, str]]) -> None:
+    """Refuse, before anything is declared, whatever the cluster cannot give."""
+    if problems:
+        raise ServestackError(
+            "\n".join(f"{stack.file_name}: servestack:{key}: {what}" for key, what in problems)
+        )
 
 
 def _bucket_url(stack: RunningStack) -> str:
