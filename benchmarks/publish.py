@@ -43,7 +43,7 @@ sys.stdout.buffer.write(document.SerializeToString())
 """
 _IDLE: Final = """
 import sys
-import model_export.cli
+import model_export.cli_publish
 from model_export.store import open_store
 list(open_store(sys.argv[1]).versions("none"))
 """

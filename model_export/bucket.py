@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, Protocol
 
+from model_export.content import Content
 from model_export.errors import ModelExportError
 
 # A file up to this size is one request, a larger one goes in parts.
@@ -41,15 +42,6 @@ class Patience:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Content:
-    """What was read: `checksum` is the one that the store keeps too, in the store's own words."""
-
-    size_bytes: int
-    sha256: str
-    checksum: str
-
-
-@dataclass(frozen=True, kw_only=True)
 class StoredObject:
     """An object as the store describes it; as long as `tag` is equal, so are its bytes."""
 
@@ -58,16 +50,6 @@ class StoredObject:
     modified: datetime
     tag: str
     sha256: str | None = None
-
-
-class Checksum(Protocol):
-    """Fed with all bytes in order, gives what the store will say of them."""
-
-    def update(self, data: bytes) -> None:
-        """Take the next bytes."""
-
-    def result(self) -> str:
-        """Give the checksum of all bytes so far."""
 
 
 class Parts(Protocol):
@@ -86,9 +68,6 @@ class Bucket(Protocol):
     @property
     def url(self) -> str:
         """Name the place, without a slash at the end."""
-
-    def checksum(self) -> Checksum:
-        """Begin the checksum that this store keeps."""
 
     def objects(self, prefix: str) -> tuple[StoredObject, ...]:
         """List all objects whose keys begin so."""

@@ -1,8 +1,7 @@
-"""`model-export verify`, `gc` and `delete`, and the options that sign what is published."""
+"""`model-export verify`, `gc` and `delete`."""
 
 import json
 import sys
-from collections.abc import Callable
 from dataclasses import asdict
 from datetime import timedelta
 from pathlib import Path
@@ -15,40 +14,11 @@ from model_export.errors import RefusedError
 from model_export.layout import parse_version, version_path
 from model_export.report import size
 from model_export.retention import GRACE, Cleaning, carry_out, delete, plan_gc
-from model_export.signing import (
-    Signer,
-    Verifier,
-    key_signer,
-    key_verifier,
-    keyless_signer,
-    keyless_verifier,
-)
+from model_export.signing import Verifier, key_verifier, keyless_verifier
 from model_export.store import open_store
 from model_export.verification import Verification, verify
 
 _KEY = click.Path(exists=True, dir_okay=False, path_type=Path)
-
-
-def signs(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add the options that sign."""
-    command = click.option(
-        "--sign-keyless",
-        is_flag=True,
-        help="Sign with your identity at Sigstore, over the network.",
-    )(command)
-    return click.option(
-        "--sign",
-        metavar="KEY",
-        type=_KEY,
-        help="Sign with this private key (elliptic curve, PEM).",
-    )(command)
-
-
-def signer_of(key: Path | None, *, keyless: bool) -> Signer | None:
-    """Give who signs, if anybody."""
-    if key and keyless:
-        raise click.UsageError("Give --sign or --sign-keyless, not both.")
-    return key_signer(key) if key else keyless_signer() if keyless else None
 
 
 def _numbers(

@@ -5,14 +5,12 @@ chain and nothing else. Parts of a large file are objects under the scratch pref
 composed: the XML API's multipart uploads take no "must not exist".
 """
 
-import base64
 import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from functools import partial
 from typing import Any, Final, Literal
 
-import google_crc32c
 import requests
 from google.auth import exceptions as auth
 from requests.adapters import HTTPAdapter
@@ -20,8 +18,6 @@ from requests.adapters import HTTPAdapter
 from model_export.bucket import (
     COPY_FROM_BYTES,
     WORKERS,
-    Checksum,
-    Content,
     ObjectExistsError,
     ObjectMissingError,
     Patience,
@@ -29,6 +25,7 @@ from model_export.bucket import (
     damaged,
     part_bytes,
 )
+from model_export.content import Content, crc32c
 from model_export.errors import ModelExportError, RefusedError
 from model_export.transfers import Transfers
 
@@ -68,10 +65,7 @@ class GcsBucket:
                 f"{self.url}: no Google credentials were found. Run `gcloud auth "
                 "application-default login`, or run where a service account is attached."
             ) from error
-        # The client's own session keeps ten connections, and would open one anew for each
-        # request of the other threads.
-        for scheme in ("https://", "http://"):
-            self._client._http.mount(scheme, HTTPAdapter(pool_maxsize=WORKERS))  # noqa: SLF001 no other door
+        _prepare(self._client._http, self._client.api_endpoint)  # noqa: SLF001 no other door
         self._bucket = self._client.bucket(name)
         self._patience: dict[str, Any] = {
             "timeout": (patience.connect_seconds, patience.answer_seconds),
@@ -79,10 +73,6 @@ class GcsBucket:
                 initial=min(_FIRST_PAUSE_SECONDS, patience.total_seconds / 16)
             ).with_timeout(patience.total_seconds),
         }
-
-    def checksum(self) -> Checksum:
-        """Begin a CRC32C, which Google keeps of every object."""
-        return _Crc32c()
 
     def objects(self, prefix: str) -> tuple[StoredObject, ...]:
         """List all objects whose keys begin so."""
@@ -243,6 +233,17 @@ class GcsBucket:
             raise ModelExportError(f"{place}: {_first_line(error)}") from error
 
 
+def _prepare(session: requests.Session, url: str) -> None:
+    """Let a client's session serve many threads at little cost."""
+    # By itself it keeps ten connections, and opens one anew for each request of the other threads.
+    for scheme in ("https://", "http://"):
+        session.mount(scheme, HTTPAdapter(pool_maxsize=WORKERS))
+    # And it looks through the whole environment for each request: all of them go to one host.
+    found = session.merge_environment_settings(url, {}, None, None, None)
+    session.proxies, session.verify, session.cert = found["proxies"], found["verify"], found["cert"]
+    session.trust_env = False
+
+
 class GcsParts:
     """A large object whose parts are objects, composed at the end, 32 at a time."""
 
@@ -254,11 +255,10 @@ class GcsParts:
 
     def put(self, number: int, data: bytes) -> None:
         """Store one part unless an earlier run did."""
-        checksum = _Crc32c()
-        checksum.update(data)
+        checksum = crc32c(data)
         name = self._name(0, number)
-        if self._known.get(name) != checksum.result():
-            self._bucket.write(name, data, checksum.result())
+        if self._known.get(name) != checksum:
+            self._bucket.write(name, data, checksum)
 
     def complete(self, content: Content) -> StoredObject:
         """Compose the parts, through as many levels as their number takes."""
@@ -278,21 +278,6 @@ class GcsParts:
 
     def _name(self, level: int, number: int) -> str:
         return f"{self._scratch}{level}-{number}"
-
-
-class _Crc32c:
-    """Google's CRC32C of a stream, in base64 as the service writes it."""
-
-    def __init__(self) -> None:
-        self._checksum = google_crc32c.Checksum()
-
-    def update(self, data: bytes) -> None:
-        """Take the next bytes."""
-        self._checksum.update(data)
-
-    def result(self) -> str:
-        """Give the checksum so far."""
-        return base64.b64encode(self._checksum.digest()).decode()
 
 
 def _first_line(error: BaseException | None) -> str:

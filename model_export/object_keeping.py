@@ -15,6 +15,7 @@ from model_export.claims import (
     parse_claim,
     parse_turn,
 )
+from model_export.content import content_of
 from model_export.keeping import DELETED, Leftover, StoredFile, deleted_name
 from model_export.layout import (
     MANIFEST_NAME,
@@ -23,7 +24,6 @@ from model_export.layout import (
     parse_version,
     version_path,
 )
-from model_export.object_upload import content_of
 from model_export.origin import publisher
 
 
@@ -60,7 +60,7 @@ class ObjectKeeping:
                 self._bucket.create(
                     f"{self._model}/{DELETED}/{deleted_name(version)}",
                     document,
-                    content_of(document, self._bucket),
+                    content_of(document),
                 )
         ObjectArchives(self._bucket, self._model).remove(version)
         # With a claim left, a publisher might go on under this number.
@@ -85,9 +85,7 @@ class ObjectKeeping:
         turn = _last_turn(scratch, claims) + 1
         with held(claim):
             try:
-                self._bucket.create(
-                    f"{scratch}{claim_name(turn)}", document, content_of(document, self._bucket)
-                )
+                self._bucket.create(f"{scratch}{claim_name(turn)}", document, content_of(document))
             except ObjectExistsError:
                 return False
             if not self._is_published(number):

@@ -23,6 +23,7 @@ from model_export.claims import (
     parse_claim,
     parse_turn,
 )
+from model_export.content import content_of, read_content
 from model_export.draft import Draft
 from model_export.errors import ModelExportError, RefusedError
 from model_export.layout import (
@@ -37,7 +38,7 @@ from model_export.layout import (
 )
 from model_export.manifest import Manifest, parse_manifest
 from model_export.object_keeping import ObjectKeeping, deleted_versions
-from model_export.object_upload import Done, ObjectUpload, content_of, read_content
+from model_export.object_upload import Done, ObjectUpload
 from model_export.origin import publisher
 from model_export.transfers import Transfers
 
@@ -165,13 +166,13 @@ class ObjectStore:
                 continue
             if path == SIGNATURE_NAME and draft.signed:
                 # Another signature of the same files by the same key has other bytes.
-                signature = content_of(self._bucket.read(stored.key), self._bucket)
+                signature = content_of(self._bucket.read(stored.key))
                 done[path] = Done(content=signature, stored=stored)
                 continue
             file = files.get(path)
             if file is None or file.size_bytes != stored.size_bytes:
                 return None
-            content = read_content(file, self._bucket)
+            content = read_content(file)
             if not self._bucket.holds(stored, content):
                 return None
             done[path] = Done(content=content, stored=stored)
@@ -234,7 +235,7 @@ class ObjectStore:
         """Be the one whose claim object it is."""
         key = f"{_scratch(model, number)}{claim_name(turn)}"
         data = dump_claim(claim)
-        content = content_of(data, self._bucket)
+        content = content_of(data)
         try:
             self._bucket.create(key, data, content)
         except ObjectExistsError:

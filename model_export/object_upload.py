@@ -4,23 +4,22 @@ Owns the order of things and what is sent, copied or left alone; how many go at 
 `transfers`', how each cloud is spoken to is its bucket's.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
-from hashlib import sha256
 from typing import Final
 
 from model_export.bucket import (
     SINGLE_BYTES,
     Bucket,
-    Content,
     ObjectExistsError,
     Parts,
     StoredObject,
     part_bytes,
 )
+from model_export.content import Content, Crc32c, content_of, read_content
 from model_export.errors import ModelExportError, RefusedError
 from model_export.layout import MANIFEST_NAME, manifest_path, version_path
 from model_export.manifest import FileEntry, Manifest, dump_manifest, parse_manifest
@@ -112,7 +111,7 @@ class ObjectUpload:
         document = dump_manifest(manifest)
         key = manifest_path(self._model, self._version)
         try:
-            self._bucket.create(key, document, content_of(document, self._bucket))
+            self._bucket.create(key, document, content_of(document))
         except ObjectExistsError as error:
             there = self._bucket.read(key)
             # A repeated request whose first answer was lost, or a run that was killed after it.
@@ -124,9 +123,9 @@ class ObjectUpload:
         return manifest
 
     def _send_small(self, file: SourceFile, advance: Callable[[int], None]) -> None:
-        reading = HashedReading(file, advance)
-        data = b"".join(reading)
-        content = content_of(data, self._bucket)
+        # In one piece, which is not copied.
+        data = b"".join(HashedReading(file, advance, SINGLE_BYTES))
+        content = content_of(data)
         if source := self._copyable.get((content.size_bytes, content.sha256)):
             self._copy(source, file, content)
         else:
@@ -138,17 +137,17 @@ class ObjectUpload:
     ) -> Iterator[_InParts]:
         """Send in parts, reading in order; a copy needs the hash first, so it is read for that."""
         if file.size_bytes in self._copyable_sizes:
-            content = read_content(file, self._bucket)
+            content = read_content(file)
             if source := self._copyable.get((content.size_bytes, content.sha256)):
                 advance(file.size_bytes)
                 transfers.submit(0, partial(self._copy, source, file, content))
                 return
         scratch = f"{self._scratch}{_PARTS}{file.path}/"
         parts = self._bucket.parts(self._key(file.path), scratch, resume=self._resumed)
-        reading = HashedReading(file, advance)
-        checksum = self._bucket.checksum()
+        reading = HashedReading(file, advance, part_bytes(file.size_bytes))
+        checksum = Crc32c()
         sending = []
-        for number, data in enumerate(_regrouped(reading, part_bytes(file.size_bytes))):
+        for number, data in enumerate(reading):
             checksum.update(data)
             sending.append(transfers.submit(len(data), partial(parts.put, number, data)))
         content = Content(
@@ -207,39 +206,3 @@ class ObjectUpload:
 
     def _key(self, path: str) -> str:
         return f"{version_path(self._model, self._version)}/{path}"
-
-
-def content_of(data: bytes, bucket: Bucket) -> Content:
-    """Describe bytes as the store will."""
-    checksum = bucket.checksum()
-    checksum.update(data)
-    return Content(
-        size_bytes=len(data), sha256=sha256(data).hexdigest(), checksum=checksum.result()
-    )
-
-
-def read_content(file: SourceFile, bucket: Bucket) -> Content:
-    """Describe a file as the store will."""
-    checksum = bucket.checksum()
-    reading = HashedReading(file, lambda _: None)
-    for chunk in reading:
-        checksum.update(chunk)
-    return Content(
-        size_bytes=file.size_bytes, sha256=reading.entry().sha256, checksum=checksum.result()
-    )
-
-
-def _regrouped(chunks: Iterable[bytes], piece_bytes: int) -> Iterator[bytes]:
-    """Give pieces of exactly this size, and what is left."""
-    waiting: list[bytes] = []
-    size_bytes = 0
-    for chunk in chunks:
-        waiting.append(chunk)
-        size_bytes += len(chunk)
-        if size_bytes >= piece_bytes:
-            whole = b"".join(waiting)
-            yield whole[:piece_bytes]
-            waiting = [whole[piece_bytes:]]
-            size_bytes = len(waiting[0])
-    if size_bytes:
-        yield b"".join(waiting)

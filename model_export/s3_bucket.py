@@ -5,10 +5,8 @@ with the bucket in the path), S3_USE_HTTPS, S3_VERIFY_SSL and AWS_REGION; creden
 client's default chain and nothing else.
 """
 
-import base64
 import os
 import time
-import zlib
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime
@@ -18,14 +16,13 @@ from botocore import exceptions as boto
 
 from model_export.bucket import (
     COPY_FROM_BYTES,
-    Checksum,
-    Content,
     ObjectExistsError,
     ObjectMissingError,
     Patience,
     StoredObject,
     damaged,
 )
+from model_export.content import Content, crc32c
 from model_export.errors import ModelExportError
 from model_export.s3_session import BROKEN_OFF, connect, explained, is_conflict
 
@@ -44,11 +41,7 @@ class S3Bucket:
         self._patience = patience or Patience()
         self.url = f"s3://{name}/{prefix}".rstrip("/")
         with self._explained(""):
-            self._client = connect(os.environ, self._patience)
-
-    def checksum(self) -> Checksum:
-        """Begin a CRC32, the one that S3 keeps of whole objects however they arrived."""
-        return _Crc32()
+            self._client, self._quick = connect(os.environ, self._patience)
 
     def objects(self, prefix: str) -> tuple[StoredObject, ...]:
         """List all objects whose keys begin so."""
@@ -100,14 +93,25 @@ class S3Bucket:
         raise AssertionError
 
     def create(self, key: str, data: bytes, content: Content) -> StoredObject:
-        """Make an object unless it exists."""
+        """Make an object unless it exists; S3 refuses a body that has another checksum."""
+        headers = {
+            "If-None-Match": "*",
+            "x-amz-checksum-crc32c": content.checksum,
+            "x-amz-meta-sha256": content.sha256,
+        }
+        with self._explained(key):
+            answer = self._quick and self._quick.put(self._prefix + key, data, headers)
+        if answer and not answer.made:
+            raise ObjectExistsError(f"{self.url}/{key} exists already.")
+        if answer:
+            checksum = answer.headers.get("x-amz-checksum-crc32c")
+            return self._made(key, content, answer.headers["ETag"], checksum)
         return self._conditionally(
             self._client.put_object,
             key,
             content,
             Body=data,
-            # S3 refuses a body that has another one.
-            ChecksumCRC32=content.checksum,
+            ChecksumCRC32C=content.checksum,
             Metadata={"sha256": content.sha256},
         )
 
@@ -133,12 +137,12 @@ class S3Bucket:
                 PartNumber=1,
                 CopySource={"Bucket": self._name, "Key": self._prefix + source},
             )["CopyPartResult"]
-        if _differs(answer.get("ChecksumCRC32"), content):
+        if _differs(answer.get("ChecksumCRC32C"), content):
             raise damaged(self.url, key)
         return self.end_upload(key, upload, [_part(1, answer)], content)
 
     def holds(self, stored: StoredObject, content: Content) -> bool:
-        """Ask for the CRC32, and for the SHA-256 that we wrote beside what went in one piece."""
+        """Ask for the CRC32C, and for the SHA-256 that we wrote beside what went in one piece."""
         if stored.size_bytes != content.size_bytes:
             return False
         with self._explained(stored.key):
@@ -146,7 +150,7 @@ class S3Bucket:
                 Bucket=self._name, Key=self._prefix + stored.key, ChecksumMode="ENABLED"
             )
         sha256 = answer.get("Metadata", {}).get("sha256", content.sha256)
-        return (answer.get("ChecksumCRC32"), sha256) == (content.checksum, content.sha256)
+        return (answer.get("ChecksumCRC32C"), sha256) == (content.checksum, content.sha256)
 
     def delete(self, keys: Iterable[str]) -> None:
         """Remove objects, a thousand in a request."""
@@ -188,7 +192,7 @@ class S3Bucket:
             upload: str = self._client.create_multipart_upload(
                 Bucket=self._name,
                 Key=self._prefix + key,
-                ChecksumAlgorithm="CRC32",
+                ChecksumAlgorithm="CRC32C",
                 ChecksumType="FULL_OBJECT",
             )["UploadId"]
         return upload
@@ -210,7 +214,7 @@ class S3Bucket:
                 UploadId=upload,
                 PartNumber=number,
                 Body=data,
-                ChecksumCRC32=checksum,
+                ChecksumCRC32C=checksum,
             )
 
     def end_upload(
@@ -224,7 +228,7 @@ class S3Bucket:
                 content,
                 UploadId=upload,
                 MultipartUpload={"Parts": parts},
-                ChecksumCRC32=content.checksum,
+                ChecksumCRC32C=content.checksum,
                 ChecksumType="FULL_OBJECT",
             )
         except ObjectMissingError as error:
@@ -240,13 +244,13 @@ class S3Bucket:
                     Bucket=self._name, Key=self._prefix + key, IfNoneMatch="*", **parameters
                 )
             )
-        if _differs(answer.get("ChecksumCRC32"), content):
+        return self._made(key, content, answer["ETag"], answer.get("ChecksumCRC32C"))
+
+    def _made(self, key: str, content: Content, tag: str, checksum: str | None) -> StoredObject:
+        if _differs(checksum, content):
             raise damaged(self.url, key)
         return StoredObject(
-            key=key,
-            size_bytes=content.size_bytes,
-            modified=datetime.now(UTC),
-            tag=answer["ETag"],
+            key=key, size_bytes=content.size_bytes, modified=datetime.now(UTC), tag=tag
         )
 
     def _undisturbed(self, request: Callable[[], Any]) -> Any:
@@ -278,11 +282,10 @@ class S3Parts:
 
     def put(self, number: int, data: bytes) -> None:
         """Store one part unless an earlier run did."""
-        crc32 = _Crc32()
-        crc32.update(data)
+        checksum = crc32c(data)
         part = self._there.get(number + 1)
-        if part is None or part.get("ChecksumCRC32") != crc32.result():
-            part = self._bucket.send_part(self._key, self._upload, number + 1, data, crc32.result())
+        if part is None or part.get("ChecksumCRC32C") != checksum:
+            part = self._bucket.send_part(self._key, self._upload, number + 1, data, checksum)
         # One assignment, which threads may do at once.
         self._parts[number] = _part(number + 1, part)
 
@@ -292,21 +295,6 @@ class S3Parts:
         return self._bucket.end_upload(self._key, self._upload, parts, content)
 
 
-class _Crc32:
-    """A stream's CRC32, in base64 as S3 writes it."""
-
-    def __init__(self) -> None:
-        self._value = 0
-
-    def update(self, data: bytes) -> None:
-        """Take the next bytes."""
-        self._value = zlib.crc32(data, self._value)
-
-    def result(self) -> str:
-        """Give the checksum so far."""
-        return base64.b64encode(self._value.to_bytes(4)).decode()
-
-
 def _differs(checksum: str | None, content: Content) -> bool:
     """Tell whether the store names another checksum; not every store names one of the whole."""
     return bool(checksum) and "-" not in str(checksum) and checksum != content.checksum
@@ -314,5 +302,5 @@ def _differs(checksum: str | None, content: Content) -> bool:
 
 def _part(number: int, answer: dict[str, Any]) -> dict[str, Any]:
     """Name a part as the completing request wants it."""
-    known = {name: answer[name] for name in ("ETag", "ChecksumCRC32") if answer.get(name)}
+    known = {name: answer[name] for name in ("ETag", "ChecksumCRC32C") if answer.get(name)}
     return {"PartNumber": number, **known}

@@ -16,7 +16,7 @@ from model_export.errors import ModelExportError, RefusedError
 from model_export.layout import MANIFEST_NAME, SAVED_MODEL_NAME
 from model_export.manifest import FileEntry
 
-_CHUNK_BYTES: Final = 1 << 20
+_PIECE_BYTES: Final = 1 << 20
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,7 +36,7 @@ class SourceFile:
         """Open it for reading."""
         if self.content is not None:
             return io.BytesIO(self.content)
-        return self.location.open("rb", buffering=0)
+        return self.location.open("rb")
 
 
 def list_files(directory: Path) -> tuple[SourceFile, ...]:
@@ -46,13 +46,9 @@ def list_files(directory: Path) -> tuple[SourceFile, ...]:
     publish is left out, so that a version can be published again elsewhere.
     """
     root = directory.resolve()
-    found = [
-        _source_file(root, Path(folder) / name)
-        for folder, folders, names in os.walk(root, onerror=_unreadable)
-        for name in (*names, *(name for name in folders if Path(folder, name).is_symlink()))
-        if Path(folder) != root or name != MANIFEST_NAME
-    ]
-    return tuple(sorted(found, key=lambda file: (file.path == SAVED_MODEL_NAME, file.path)))
+    found = (_source_file(root, entry) for entry in _entries(root))
+    chosen = (file for file in found if file.path != MANIFEST_NAME)
+    return tuple(sorted(chosen, key=lambda file: (file.path == SAVED_MODEL_NAME, file.path)))
 
 
 def require_unchanged(directory: Path, files: tuple[SourceFile, ...]) -> None:
@@ -73,11 +69,14 @@ def changed(location: Path) -> ModelExportError:
 
 
 class HashedReading:
-    """Reads a file once, in pieces, and knows its digest afterwards."""
+    """Reads a file once, in pieces of one size, and knows its digest afterwards."""
 
-    def __init__(self, file: SourceFile, advance: Callable[[int], None]) -> None:
+    def __init__(
+        self, file: SourceFile, advance: Callable[[int], None], piece_bytes: int = _PIECE_BYTES
+    ) -> None:
         self._file = file
         self._advance = advance
+        self._piece_bytes = piece_bytes
         self._digest = sha256()
 
     def __iter__(self) -> Iterator[bytes]:
@@ -85,12 +84,13 @@ class HashedReading:
         left = self._file.size_bytes
         try:
             with self._file.open() as stream:
+                while left and (piece := stream.read(min(left, self._piece_bytes))):
+                    self._digest.update(piece)
+                    left -= len(piece)
+                    self._advance(len(piece))
+                    yield piece
                 # A file that grows is not followed to its end, which may never come.
-                while left >= 0 and (chunk := stream.read(_CHUNK_BYTES)):
-                    self._digest.update(chunk)
-                    left -= len(chunk)
-                    self._advance(len(chunk))
-                    yield chunk
+                left = left or len(stream.read(1))
         except FileNotFoundError as error:
             raise changed(self._file.location) from error
         except OSError as error:
@@ -117,18 +117,33 @@ def sha256_of(file: SourceFile) -> str:
     return reading.entry().sha256
 
 
-def _source_file(root: Path, location: Path) -> SourceFile:
-    path = location.relative_to(root).as_posix()
+def _entries(folder: str | Path) -> Iterator[os.DirEntry[str]]:
+    """List all below a folder but folders."""
+    try:
+        with os.scandir(folder) as found:
+            entries = list(found)
+    except OSError as error:
+        raise RefusedError(f"Cannot read {error.filename}: {error.strerror}.") from error
+    for entry in entries:
+        if entry.is_dir(follow_symlinks=False):
+            yield from _entries(entry.path)
+        else:
+            yield entry
+
+
+def _source_file(root: Path, entry: os.DirEntry[str]) -> SourceFile:
+    path = entry.path.removeprefix(str(root)).lstrip("/")
     if not path.isprintable() or "\\" in path:
         raise RefusedError(
             f"{root} holds a file that not every bucket can name: {path!r}. Rename it: no "
             "backslash, no control character, valid UTF-8."
         )
+    location = Path(entry.path)
     try:
-        state = location.stat()
+        state = entry.stat()
     except OSError as error:
         raise RefusedError(f"Cannot read {location}: {error.strerror}.") from error
-    if location.is_symlink() and not location.resolve().is_relative_to(root):
+    if entry.is_symlink() and not location.resolve().is_relative_to(root):
         raise RefusedError(
             f"{location} is a symbolic link that leads out of the model's directory, to "
             f"{location.resolve()}. Put the file itself there."
@@ -142,7 +157,3 @@ def _source_file(root: Path, location: Path) -> SourceFile:
         size_bytes=state.st_size,
         state=(state.st_size, state.st_mtime_ns, state.st_ino),
     )
-
-
-def _unreadable(error: OSError) -> None:
-    raise RefusedError(f"Cannot read {error.filename}: {error.strerror}.") from error

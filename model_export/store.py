@@ -77,7 +77,7 @@ def open_store(url: str) -> Store:
                 from model_export.object_store import ObjectStore  # noqa: PLC0415
             return ObjectStore(GcsBucket(*_bucket_and_prefix(url, place)))
         case ("s3", "://", place):
-            with _needed("boto3", "s3", url):
+            with _needed("botocore", "s3", url):
                 from model_export.object_store import ObjectStore  # noqa: PLC0415
                 from model_export.s3_bucket import S3Bucket  # noqa: PLC0415
             return ObjectStore(S3Bucket(*_bucket_and_prefix(url, place)))

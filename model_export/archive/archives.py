@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Final, Protocol
 
 from model_export.archive.record import ArchiveRecord, dump_record, parse_record
-from model_export.bucket import Bucket, Content, ObjectExistsError, ObjectMissingError
+from model_export.bucket import Bucket, ObjectExistsError, ObjectMissingError
+from model_export.content import Content, Crc32c, content_of
 from model_export.errors import ModelExportError, RefusedError
 from model_export.layout import archive_path, archive_record_path
-from model_export.object_upload import content_of
 from model_export.transfers import Transfers
 
 # Small, since each is copied some times on its way; S3 takes at most 10,000 of them.
@@ -66,7 +66,7 @@ class ObjectArchives:
         key = archive_path(self._model, version)
         parts = self._bucket.parts(key, "", resume=True)
         part_bytes = max(_PART_BYTES, -(-most_bytes // _PARTS_AT_MOST))
-        checksum, digest, size_bytes = self._bucket.checksum(), sha256(), 0
+        checksum, digest, size_bytes = Crc32c(), sha256(), 0
         with Transfers(_SENDING_BYTES, _SENDERS) as transfers:
             for number, part in enumerate(_regrouped(pieces, part_bytes)):
                 checksum.update(part)
@@ -88,7 +88,7 @@ class ObjectArchives:
             self._bucket.create(
                 archive_record_path(self._model, version),
                 document,
-                content_of(document, self._bucket),
+                content_of(document),
             )
         self._bucket.abandon_parts(key)
         return record

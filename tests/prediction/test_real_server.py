@@ -162,7 +162,7 @@ def test_the_command_answers_without_tensorflow(endpoint: str) -> None:
         "import sys; from model_export.cli import main\n"
         f"main(['predict', '[1]', '--endpoint', '{endpoint}', '--model', 'versioned'],"
         " standalone_mode=False)\n"
-        "assert not {'tensorflow', 'boto3', 'google.cloud.aiplatform_v1'} & sys.modules.keys()"
+        "assert not {'tensorflow', 'botocore', 'google.cloud.aiplatform_v1'} & sys.modules.keys()"
     )
     subprocess.run([sys.executable, "-c", program], check=True)
 

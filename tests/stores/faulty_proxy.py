@@ -5,6 +5,7 @@ Faults are planned for each model by itself, so that many publishers can meet th
 
 import http.client
 import re
+import ssl
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -171,13 +172,15 @@ def misreport(call: Call) -> None:
 
 
 @contextmanager
-def faulty_proxy(backend: str) -> Iterator[FaultyProxy]:
-    """Run a proxy."""
+def faulty_proxy(backend: str, tls: ssl.SSLContext | None = None) -> Iterator[FaultyProxy]:
+    """Run a proxy, with TLS towards its clients if it is told."""
     proxy = FaultyProxy(backend)
     handler = type("BoundCall", (Call,), {"proxy": proxy})
     server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
     server.daemon_threads = True
-    proxy.url = f"http://127.0.0.1:{server.server_port}"
+    proxy.url = f"{'https' if tls else 'http'}://127.0.0.1:{server.server_port}"
+    if tls:
+        server.socket = tls.wrap_socket(server.socket, server_side=True)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
     thread.start()
     try:

@@ -7,16 +7,16 @@ import pytest
 from model_export.batch.records import read_records
 from model_export.batch.source import check_unchanged, find_source
 from model_export.bucket import Bucket
+from model_export.content import content_of
 from model_export.errors import ModelExportError, RefusedError
 from model_export.gcs_bucket import GcsBucket
-from model_export.object_upload import content_of
 from model_export.s3_bucket import S3Bucket
 from tests.stores.clouds import Cloud
 
 
 def _put(cloud: Cloud, name: str, key: str, data: bytes) -> Bucket:
     bucket: Bucket = GcsBucket(name) if cloud.kind == "gs" else S3Bucket(name)
-    bucket.create(key, data, content_of(data, bucket))
+    bucket.create(key, data, content_of(data))
     return bucket
 
 

@@ -10,11 +10,11 @@ from typing import Any, cast
 import pytest
 
 from model_export.bucket import Bucket
+from model_export.content import content_of
 from model_export.directory_store import DirectoryStore
 from model_export.draft import Draft
 from model_export.errors import RefusedError
 from model_export.object_store import ObjectStore
-from model_export.object_upload import content_of
 from model_export.publish import publish
 from model_export.retention import carry_out, delete, plan_gc
 from model_export.source import list_files
@@ -40,7 +40,7 @@ def _put(store: Store, path: str, data: bytes) -> None:
         return
     assert isinstance(store, ObjectStore)
     store._bucket.delete([path])
-    store._bucket.create(path, data, content_of(data, store._bucket))
+    store._bucket.create(path, data, content_of(data))
 
 
 def _remove(store: Store, path: str) -> None:

@@ -11,11 +11,11 @@ import pytest
 from model_export import bucket as bucket_module
 from model_export import claims, object_upload
 from model_export.bucket import Bucket, ObjectExistsError, ObjectMissingError, Patience
+from model_export.content import content_of
 from model_export.draft import Draft
 from model_export.errors import ModelExportError, RefusedError
 from model_export.gcs_bucket import GcsBucket
 from model_export.object_store import ObjectStore
-from model_export.object_upload import content_of
 from model_export.publish import publish
 from model_export.s3_bucket import S3Bucket
 from model_export.source import list_files
@@ -71,9 +71,9 @@ def _stop_before_the_graph(store: ObjectStore, model: Path, version: int | None 
 
 def test_an_object_is_created_once_and_never_again(cloud: Cloud) -> None:
     bucket = _bucket(cloud)
-    made = bucket.create("a/b", b"first", content_of(b"first", bucket))
+    made = bucket.create("a/b", b"first", content_of(b"first"))
     with pytest.raises(ObjectExistsError):
-        bucket.create("a/b", b"other", content_of(b"other", bucket))
+        bucket.create("a/b", b"other", content_of(b"other"))
     assert bucket.read("a/b") == b"first"
     (there,) = bucket.objects("a/")
     assert (there.key, there.size_bytes, there.tag) == ("a/b", 5, made.tag)
@@ -82,16 +82,16 @@ def test_an_object_is_created_once_and_never_again(cloud: Cloud) -> None:
 def test_bytes_that_arrive_with_another_checksum_are_noticed(cloud: Cloud) -> None:
     bucket = _bucket(cloud)
     with pytest.raises(ModelExportError, match=r"checksum|ChecksumMismatch|BadDigest"):
-        bucket.create("a", b"first", content_of(b"other", bucket))
+        bucket.create("a", b"first", content_of(b"other"))
 
 
 def test_the_checksum_tells_the_same_bytes_from_others(cloud: Cloud) -> None:
     bucket = _bucket(cloud)
-    stored = bucket.create("a", b"first", content_of(b"first", bucket))
-    assert bucket.holds(stored, content_of(b"first", bucket))
-    assert not bucket.holds(stored, content_of(b"other", bucket))
+    stored = bucket.create("a", b"first", content_of(b"first"))
+    assert bucket.holds(stored, content_of(b"first"))
+    assert not bucket.holds(stored, content_of(b"other"))
     # The same checksum, but not the SHA-256 that was noted: a collision of 32 bits.
-    same = replace(content_of(b"first", bucket), sha256="0" * 64)
+    same = replace(content_of(b"first"), sha256="0" * 64)
     (listed,) = bucket.objects("a")
     assert not bucket.holds(listed, same)
 
@@ -108,7 +108,7 @@ def test_an_object_in_parts_appears_whole_and_can_be_gone_on_with(
 ) -> None:
     bucket = _bucket(cloud)
     data = os.urandom(small_parts + 1000)
-    content = content_of(data, bucket)
+    content = content_of(data)
     bucket.parts("key", "scratch/", resume=False).put(1, data[small_parts:])
     assert bucket.objects("key") == ()
     parts = bucket.parts("key", "scratch/", resume=True)
@@ -130,7 +130,7 @@ def test_parts_that_do_not_make_up_the_file_make_no_object_that_passes(
     parts.put(0, data[:small_parts])
     parts.put(1, bytes(1000))
     with pytest.raises(ModelExportError):
-        parts.complete(content_of(data, bucket))
+        parts.complete(content_of(data))
 
 
 def test_an_interrupted_publish_sends_only_what_is_missing(
@@ -206,7 +206,7 @@ def test_a_number_that_another_machine_holds_is_left_to_it_until_it_shows_no_sig
 
 def test_objects_that_are_not_ours_keep_their_number(cloud: Cloud, model: Path) -> None:
     bucket = _bucket(cloud)
-    bucket.create(f"{_MODEL}/3/saved_model.pb", b"foreign", content_of(b"foreign", bucket))
+    bucket.create(f"{_MODEL}/3/saved_model.pb", b"foreign", content_of(b"foreign"))
     store = ObjectStore(bucket)
     with pytest.raises(RefusedError, match="no publisher of ours put there"):
         publish(model, model=_MODEL, store=store, version=3)
@@ -222,7 +222,7 @@ def test_somebody_else_who_writes_into_the_version_keeps_it_invisible(
     def disturb(bucket: Bucket, path: str, version: int) -> None:
         key = f"{_MODEL}/{version}/{path}"
         bucket.delete([key])
-        bucket.create(key, b"not ours", content_of(b"not ours", bucket))
+        bucket.create(key, b"not ours", content_of(b"not ours"))
 
     for version, path in ((1, "assets/more"), (2, "assets/naïve words.txt")):
         with store.begin(_draft(model)) as upload:
@@ -288,7 +288,7 @@ def test_s3_is_asked_again_where_another_request_was_in_the_way(
             monkeypatch.setenv(name, value)
         bucket = _bucket(cloud)
         proxy.plan(_MODEL, Plan(conflict, 1))
-        bucket.create(f"{_MODEL}/a", b"a", content_of(b"a", bucket))
+        bucket.create(f"{_MODEL}/a", b"a", content_of(b"a"))
         assert len(proxy.plan(_MODEL).calls) == 2
         assert bucket.read(f"{_MODEL}/a") == b"a"
 

@@ -54,7 +54,7 @@ def test_a_bucket_that_does_not_exist_is_named(cloud: Cloud) -> None:
         open_store(f"{cloud.kind}://no-such-bucket").models()
 
 
-@pytest.mark.parametrize(("scheme", "client"), [("gs", "google.cloud.storage"), ("s3", "boto3")])
+@pytest.mark.parametrize(("scheme", "client"), [("gs", "google.cloud.storage"), ("s3", "botocore")])
 def test_a_client_that_is_not_installed_is_named_with_its_extra(scheme: str, client: str) -> None:
     program = f"""
 import sys

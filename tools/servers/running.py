@@ -59,7 +59,8 @@ def versitygw(program: Path, directory: Path) -> Iterator[RunningServer]:
     data.mkdir(exist_ok=True)
     with _running(
         lambda port: [
-            *(str(program), "--port", f"127.0.0.1:{port}", "--quiet"),
+            # Kept open as S3 keeps them; left out, each request costs a connection.
+            *(str(program), "--port", f"127.0.0.1:{port}", "--quiet", "--keep-alive"),
             *("--health", "/health", "posix", str(data)),
         ],
         directory,
