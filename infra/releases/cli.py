@@ -19,6 +19,9 @@ _INTERRUPTED: Final = 130
 _COMMANDS: Final[Mapping[str, str]] = {
     "up": "Bring the stack to what its file says.",
     "release": "Serve other versions.",
+    "canary": "Tell where trials stand, and follow the automatic ones.",
+    "promote": "Give a canary its next share, or all of the traffic.",
+    "abort": "End a trial: the stable version serves everybody.",
     "rollback": "Go back to an earlier release.",
     "history": "List what was released when, and by whom.",
     "status": "Tell what is configured, deployed and answering.",

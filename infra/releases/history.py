@@ -111,6 +111,22 @@ def _models(config: Mapping[str, Any]) -> Mapping[str, ModelRelease] | None:
         return None
 
 
+def deployed_since(model: str, release: ModelRelease, history: Sequence[Release]) -> Release | None:
+    """Find the update since which a model's versions and share have been these, without a break.
+
+    Updates that failed changed nothing of it; labels are not looked at.
+    """
+    since = None
+    for entry in history:
+        if entry.result != "succeeded" or entry.kind not in {"update", "destroy"}:
+            continue
+        then = (entry.models or {}).get(model) if entry.kind == "update" else None
+        if then is None or (then.version, then.canary) != (release.version, release.canary):
+            break
+        since = entry
+    return since
+
+
 def choose_target(
     releases: Sequence[Release],
     now: Mapping[str, ModelRelease],

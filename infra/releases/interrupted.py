@@ -1,10 +1,11 @@
-"""What a killed update left in the state, and what may be done about it. Pure."""
+"""What is read from a stack's state: its outputs, and what a killed update left. Pure."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from infra.releases.errors import OperationFailedError
+from infra.releases.secrecy import SECRET, SECRET_SIGNATURE, SIGNATURE
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,6 +26,23 @@ def pending_operations(state: Mapping[str, Any]) -> tuple[PendingOperation, ...]
         PendingOperation(kind=operation["type"], urn=operation["resource"]["urn"])
         for operation in pending
     )
+
+
+def stack_outputs(state: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Read the stack's outputs from `pulumi stack export`; what is secret in them stays hidden."""
+    for resource in (state.get("deployment") or {}).get("resources") or ():
+        if resource["type"] == "pulumi:pulumi:Stack":
+            found: dict[str, Any] = _shown(resource.get("outputs") or {})
+            return found
+    return {}
+
+
+def _shown(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        if value.get(SIGNATURE) == SECRET_SIGNATURE:
+            return SECRET
+        return {key: _shown(inner) for key, inner in value.items()}
+    return [_shown(inner) for inner in value] if isinstance(value, list) else value
 
 
 def require_resolvable(pending: Sequence[PendingOperation], stack: str) -> None:

@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 from infra.errors import ServestackError
 from infra.releases.engine_log import EngineLog
+from infra.releases.secrecy import SECRET, SECRET_SIGNATURE, SIGNATURE
 
 if TYPE_CHECKING:
     from pulumi.automation.events import EngineEvent, StepEventMetadata
 
 Action = Literal["create", "update", "replace", "delete", "import"]
 
-SECRET: Final = "[secret]"  # noqa: S105 - what is shown instead of one
 UNKNOWN: Final = "(known after the update)"
 _ACTIONS: Final[Mapping[str, Action]] = {
     "create": "create",
@@ -31,9 +31,7 @@ _ACTIONS: Final[Mapping[str, Action]] = {
     "import": "import",
     "import-replacement": "replace",
 }
-# The engine's own marks inside property values.
-_SIGNATURE: Final = "4dabf18193072939515e22adb298388d"
-_SECRET_SIGNATURE: Final = "1b47061264138c4ac30d75fd1eb44270"  # noqa: S105 - the mark, not a secret
+# The engine's own marks for values that are not known yet, one for each kind.
 _UNKNOWNS: Final = frozenset(
     {
         "1c4a061d-8072-4f0a-a4cb-0ff528b18fe7",
@@ -300,7 +298,7 @@ def _is_secret(type_: str, path: str, value: Any) -> bool:
 
 def _hidden(value: Any) -> bool:
     if isinstance(value, Mapping):
-        return value.get(_SIGNATURE) == _SECRET_SIGNATURE
+        return value.get(SIGNATURE) == SECRET_SIGNATURE
     return bool(value == SECRET)
 
 

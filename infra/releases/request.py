@@ -18,12 +18,15 @@ class ReleaseRequest:
     """Versions by model, and what goes for all of them."""
 
     versions: Mapping[str, int | Literal["latest"]]
-    canary_share: int | None = None
+    canary_share: int | Literal["first"] | None = None
     labels: Mapping[str, int] = field(default_factory=dict)
 
 
 def parse_request(
-    pairs: Sequence[str], *, canary_share: int | None = None, labels: Sequence[str] = ()
+    pairs: Sequence[str],
+    *,
+    canary_share: int | Literal["first"] | None = None,
+    labels: Sequence[str] = (),
 ) -> ReleaseRequest:
     """Read `heart=2` pairs and `stable=2` labels."""
     problems: list[str] = []
@@ -59,7 +62,9 @@ def parse_request(
 
 
 def requested_releases(
-    request: ReleaseRequest, now: Mapping[str, ModelRelease]
+    request: ReleaseRequest,
+    now: Mapping[str, ModelRelease],
+    first_shares: Mapping[str, int] | None = None,
 ) -> tuple[dict[str, ModelRelease], list[str]]:
     """Give each named model's release, from the one that is configured now, and what is wrong."""
     problems: list[str] = []
@@ -81,7 +86,10 @@ def requested_releases(
                 f"To end a trial without it: servestack release {model}={version}"
             )
         else:
-            canary = Canary(version=version, share=request.canary_share)
+            share = request.canary_share
+            if share == "first":
+                share = (first_shares or {})[model]
+            canary = Canary(version=version, share=share)
             after[model] = replace(now[model], canary=canary)
     labelled = {
         model: replace(release, labels={**release.labels, **request.labels})

@@ -35,8 +35,11 @@ class Session:
     say: Callable[[str], None]
 
     @contextlib.contextmanager
-    def changing(self) -> Iterator[None]:
-        """Be the only one who changes the stack, on clean ground."""
+    def changing(self, *, unless: bool = False) -> Iterator[None]:
+        """Be the only one who changes the stack, on clean ground; a dry run changes nothing."""
+        if unless:
+            yield
+            return
         with hold_stack(self.engine.home, self.engine.stack):
             end_on_sigterm()
             self.engine.prepare()

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from infra.releases.answering import AVAILABLE
 from infra.releases.doors import UnreachableError, open_door
-from infra.releases.history import Release
+from infra.releases.history import Release, deployed_since
 from infra.releases.model_release import ModelRelease
 from infra.releases.verifying import deployed_release
 
@@ -112,16 +112,8 @@ def _replicas(output: Mapping[str, Any]) -> Mapping[int | str, int] | None:
 
 
 def _since(name: str, deployed: ModelRelease, history: Sequence[Release]) -> datetime | None:
-    """Find since when this has been served without a break, by the updates that went through."""
-    since = None
-    for entry in history:
-        if entry.result != "succeeded" or entry.kind not in {"update", "destroy"}:
-            continue
-        then = (entry.models or {}).get(name) if entry.kind == "update" else None
-        if then is None or (then.version, then.canary) != (deployed.version, deployed.canary):
-            break
-        since = entry.started
-    return since
+    update = deployed_since(name, deployed, history)
+    return update.started if update else None
 
 
 def answering(states: Mapping[int, str]) -> str:

@@ -19,7 +19,7 @@ import psutil
 
 from infra.releases.engine_log import EngineLog, drift_of
 from infra.releases.errors import OperationFailedError, UpdateRunningError
-from infra.releases.interrupted import pending_operations, require_resolvable
+from infra.releases.interrupted import pending_operations, require_resolvable, stack_outputs
 from infra.releases.locks import clear_stale_locks, file_backend
 from infra.releases.preview import Preview, preview_of_events
 from tools.engine.acquire import ensure_engine
@@ -96,7 +96,7 @@ class StackEngine:
     def is_created(self) -> bool:
         """Tell whether the stack was ever made, without making a local one."""
         if not self.is_local:
-            return self._state() is not None
+            return self._state is not None
         state = state_directory(self.checkout, os.environ)
         return any(state.glob(f".pulumi/stacks/*/{self.stack}.json*"))
 
@@ -107,10 +107,11 @@ class StackEngine:
             clear_stale_locks(
                 state, self.stack, say=self.say, cancel=lambda: self._engine("cancel", "--yes")
             )
-        deployment = self._state()
+        deployment = self._state
         if deployment is None:
             # Not selected: that would move what a plain `pulumi up` means.
             self._engine("stack", "init", self.stack, "--no-select")
+            self._forget_state()
             return
         pending = pending_operations(deployment)
         if not pending:
@@ -193,16 +194,20 @@ class StackEngine:
 
     def outputs(self) -> Mapping[str, Any]:
         """Give the outputs of the last update; none where the stack was never made."""
-        found: dict[str, Any] = json.loads(self._asked("stack", "output", "--json") or "{}")
-        return found
+        return {} if self._state is None else stack_outputs(self._state)
 
     def history(self) -> str:
         """Give the whole history as the engine's JSON document."""
         return self._asked("stack", "history", "--json", "--page-size", "0") or "[]"
 
+    @cached_property
     def _state(self) -> Mapping[str, Any] | None:
+        """Give the state, asked for once until it changes: each question starts the engine."""
         document = self._asked("stack", "export")
         return None if document is None else json.loads(document)
+
+    def _forget_state(self) -> None:
+        self.__dict__.pop("_state", None)
 
     def _asked(self, *arguments: str) -> str | None:
         """Ask about the stack; None where there is none of its name."""
@@ -254,6 +259,8 @@ class StackEngine:
             self.say("Interrupted: waiting for the engine to come to a safe end")
             _end_children(ask=not sys.stdin.isatty())
             raise
+        finally:
+            self._forget_state()
 
 
 def end_on_sigterm() -> None:

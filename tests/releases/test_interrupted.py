@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 
 from infra.releases.errors import OperationFailedError
-from infra.releases.interrupted import pending_operations, require_resolvable
+from infra.releases.interrupted import pending_operations, require_resolvable, stack_outputs
+from infra.releases.secrecy import SECRET, SECRET_SIGNATURE, SIGNATURE
 
 URN = "urn:pulumi:dev::servestack::gcp:storage/bucket:Bucket::models"
 
@@ -34,3 +35,22 @@ def test_what_was_being_created_is_a_persons_to_look_up() -> None:
     told = str(refused.value)
     assert f"killed while it was creating\n  {URN}\n" in told
     assert "./scripts/pulumi refresh -s dev --clear-pending-creates --yes" in told
+
+
+def test_a_stacks_outputs_are_in_its_state_without_their_secrets() -> None:
+    outputs = {
+        "bucket": "gs://models",
+        "models": {
+            "heart": {"version": 1, "key": {SIGNATURE: SECRET_SIGNATURE, "ciphertext": "v1:x"}}
+        },
+    }
+    resources = [
+        {"type": "gcp:storage/bucket:Bucket", "outputs": {"bucket": "not this one"}},
+        {"type": "pulumi:pulumi:Stack", "outputs": outputs},
+    ]
+    assert stack_outputs({"deployment": {"resources": resources}}) == {
+        "bucket": "gs://models",
+        "models": {"heart": {"version": 1, "key": SECRET}},
+    }
+    assert stack_outputs({"deployment": None}) == {}
+    assert stack_outputs({"deployment": {"resources": resources[:1]}}) == {}

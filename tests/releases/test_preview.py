@@ -8,7 +8,6 @@ import pytest
 
 from infra.errors import ServestackError
 from infra.releases.preview import (
-    SECRET,
     UNKNOWN,
     PolicyFinding,
     Preview,
@@ -17,6 +16,7 @@ from infra.releases.preview import (
     preview_of_document,
     preview_of_events,
 )
+from infra.releases.secrecy import SECRET
 
 HEAD = "urn:pulumi:dev::servestack::"
 DEPLOYMENT = f"{HEAD}servestack:serving:KubernetesModel$kubernetes:apps/v1:Deployment::heart"

@@ -41,9 +41,10 @@ class GateConfig(Section):
         description="Address of the Prometheus that scrapes the servers. Absent: a local server is "
         "asked itself, a cluster on Google Cloud by its managed Prometheus.",
     )
-    version_label: LabelName = Field(
-        default="version",
-        description="Label by which that Prometheus tells the versions of a model apart.",
+    version_label: LabelName | None = Field(
+        default=None,
+        description="Label that holds a server's version in that Prometheus. Absent: canary and "
+        "stable are told apart by what the model's way of scraping adds.",
     )
     window_seconds: Seconds = Field(default=300, description="How far back it is looked.")
     min_requests: Samples = Field(

@@ -1,7 +1,7 @@
 """`servestack release`: serve other versions."""
 
 from collections.abc import Sequence
-from contextlib import nullcontext
+from typing import Literal
 
 import click
 
@@ -12,15 +12,26 @@ from infra.releases.session import RefusedError
 from infra.releases.verifying import is_serving
 
 
+def _share(
+    _ctx: click.Context, _param: click.Parameter, text: str | None
+) -> int | Literal["first"] | None:
+    if text is None or text == "first":
+        return text  # type: ignore[return-value] # mypy does not narrow a str to a literal
+    if text.isdecimal() and 1 <= int(text) <= 99:  # noqa: PLR2004 - said in the message
+        return int(text)
+    raise click.BadParameter(f"{text!r}: write 1 to 99 percent, or first")
+
+
 @click.command()
 @STACK
 @click.argument("pairs", metavar="MODEL=VERSION...", nargs=-1, required=True)
 @click.option(
     "--canary",
     "share",
-    type=click.IntRange(1, 99),
-    metavar="PERCENT",
-    help="Serve the version beside the stable one, with this part of the requests.",
+    callback=_share,
+    metavar="PERCENT|first",
+    help="Serve the version beside the stable one, with this part of the requests; `first` is the "
+    "first of the model's steps.",
 )
 @click.option(
     "--label", "labels", multiple=True, metavar="LABEL=VERSION", help="Let a label name a version."
@@ -45,7 +56,7 @@ def command(  # noqa: PLR0913 - one parameter for each option
     *,
     stack: str,
     pairs: Sequence[str],
-    share: int | None,
+    share: int | Literal["first"] | None,
     labels: Sequence[str],
     accept_breaking: bool,
     no_up: bool,
@@ -67,10 +78,11 @@ def command(  # noqa: PLR0913 - one parameter for each option
     """
     asked = request.parse_request(pairs, canary_share=share, labels=labels)
     session = open_stack(stack)
-    with nullcontext() if dry_run else session.changing():
+    with session.changing(unless=dry_run):
         file = session.read()
         outputs = session.outputs()
-        after, problems = request.requested_releases(asked, file.releases)
+        first = {name: file.config.rollout_of(name).steps[0] for name in file.releases}
+        after, problems = request.requested_releases(asked, file.releases, first)
         plan = session.plan(file, after, outputs, problems)
         if not plan.changes and is_serving(outputs, after, plan.manifests):
             return answer_plan(plan, "nothing to do", outputs, as_json=as_json)

@@ -1,7 +1,5 @@
 """`servestack rollback`: go back to an earlier release."""
 
-from contextlib import nullcontext
-
 import click
 
 from infra.releases import history, rollout
@@ -36,7 +34,7 @@ def command(
     settings and code stay as they are.
     """
     session = open_stack(stack)
-    with nullcontext() if dry_run else session.changing():
+    with session.changing(unless=dry_run):
         file = session.read()
         outputs = session.outputs()
         releases = history.parse_history(session.engine.history())

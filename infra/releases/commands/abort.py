@@ -1,0 +1,43 @@
+"""`servestack abort`: end a trial; the stable version serves everybody again."""
+
+import click
+
+from infra.releases import rollout
+from infra.releases.commands.answers import answer_plan, open_stack
+from infra.releases.commands.options import CONFIRM, DRY_RUN, JSON, MESSAGE, STACK, YES
+from infra.releases.commands.promote import trial_of
+
+
+@click.command()
+@STACK
+@click.argument("model")
+@MESSAGE
+@YES
+@CONFIRM
+@DRY_RUN
+@JSON
+def command(
+    *,
+    stack: str,
+    model: str,
+    message: str | None,
+    yes: bool,
+    confirmed: str | None,
+    dry_run: bool,
+    as_json: bool,
+) -> None:
+    """Take MODEL's canary away. The stable version serves everybody, also under its labels."""
+    session = open_stack(stack)
+    with session.changing(unless=dry_run):
+        file = session.read()
+        outputs = session.outputs()
+        after = trial_of(session, file, model).aborted()
+        plan = session.plan(file, {model: after}, outputs)
+        session.show(plan)
+        session.preview(plan)
+        if dry_run:
+            return answer_plan(plan, "dry run", outputs, as_json=as_json)
+        session.confirm(f"Abort the trial of {model}?", yes=yes, confirmed=confirmed)
+        text = message or f"Abort the trial: {'; '.join(plan.changes)}"
+        outputs = rollout.roll_out(session.engine, plan, message=text)
+    return answer_plan(plan, "aborted", outputs, as_json=as_json)

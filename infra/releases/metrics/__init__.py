@@ -1,0 +1,1 @@
+"""Where the measures of two versions come from, behind one small interface."""

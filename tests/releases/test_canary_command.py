@@ -1,0 +1,126 @@
+"""Canaries on the real engine and a real server: by hand, and by the server's own metrics."""
+
+import json
+import threading
+import urllib.request
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from tests.releases.conftest import Desk
+
+pytestmark = [pytest.mark.slow, pytest.mark.engine]
+
+ROLLOUT = (
+    "  servestack:rollout:\n"
+    "    {{steps: [50], pause_seconds: 2, automatic: {automatic},\n"
+    "     gate: {{window_seconds: 2, min_requests: 10, {gate}}}}}\n"
+)
+
+
+def on_trial(desk: Desk, gate: str = "max_latency_ratio: 50", *, automatic: bool = True) -> bytes:
+    """Put version 2 beside version 1, with half of the requests; give the file of before."""
+    desk.settle()
+    text = desk.stack_file.read_text()
+    rollout = ROLLOUT.format(gate=gate, automatic=str(automatic).lower())
+    desk.stack_file.write_text(
+        text.replace("  servestack:models:\n", f"{rollout}  servestack:models:\n")
+    )
+    before = desk.stack_file.read_bytes()
+    desk.servestack("release", "heart=2", "--canary", "first")
+    assert desk.serving() == {1, 2}
+    return before
+
+
+@contextmanager
+def load(desk: Desk) -> Iterator[Counter[str]]:
+    """Ask without pause, and count what became of it."""
+    sample = desk.manifest(1).sample
+    assert sample is not None
+    body = json.dumps({"instances": list(sample.instances[:1])}).encode()
+    url = f"{desk.status()['heart']['rest']}/v1/models/heart:predict"
+    done, answers = threading.Event(), Counter[str]()
+
+    def ask() -> None:
+        while not done.wait(0.02):
+            try:
+                with urllib.request.urlopen(url, body, timeout=30) as answer:  # noqa: S310 - the desk's own server
+                    answers[str(answer.status)] += 1
+            except OSError as error:
+                answers[str(error)] += 1
+
+    thread = threading.Thread(target=ask)
+    thread.start()
+    try:
+        yield answers
+    finally:
+        done.set()
+        thread.join()
+
+
+def test_a_good_canary_comes_to_serve_everybody_even_if_its_follower_is_killed(desk: Desk) -> None:
+    on_trial(desk)
+    updates = len(desk.history())
+    with load(desk) as answers:
+        with desk.start("canary", "--follow") as killed:
+            assert killed.stdout is not None
+            assert "heart: canary at 50 % (1 of 2), waiting" in killed.stdout.readline()
+            killed.kill()
+        assert desk.serving() == {1, 2}
+        done = desk.servestack("canary", "--follow")
+    assert "p95 latency" in done.stderr
+    assert "heart: 1, canary 2 at 50 % → 2" in done.stderr
+    assert desk.serving() == {2}
+    assert set(answers) == {"200"}, answers
+    history = desk.history()
+    assert len(history) == updates + 1
+    assert "p95 latency" in history[0]["message"]
+    assert desk.servestack("canary").stdout == "No version is on trial\n"
+
+
+def test_a_canary_that_does_worse_is_aborted_by_itself(desk: Desk) -> None:
+    before = on_trial(desk, "max_latency_ratio: 0.001")
+    with load(desk) as answers:
+        failed = desk.servestack("canary", "--follow", expect=1)
+    assert "the trial of version 2 was aborted" in failed.stderr
+    assert "more than 0.001 times" in failed.stderr
+    assert desk.serving() == {1}
+    assert desk.stack_file.read_bytes() == before
+    assert set(answers) == {"200"}, answers
+    assert "aborted: p95 latency" in desk.history()[0]["message"]
+
+
+def test_without_metrics_a_trial_waits_and_stays_as_it_is(desk: Desk) -> None:
+    on_trial(desk, "prometheus: 'http://127.0.0.1:1'")
+    (told,) = json.loads(desk.servestack("canary", "--json").stdout)
+    assert told["outcome"] == "wait"
+    assert "http://127.0.0.1:1/api/v1/query does not answer" in told["reasons"][0]
+    late = desk.servestack("canary", "--follow", "--timeout", "3", expect=1)
+    assert "Not decided in time: heart" in late.stderr
+    assert desk.serving() == {1, 2}
+
+
+def test_people_take_the_steps_of_a_trial_by_hand(desk: Desk) -> None:
+    before = on_trial(desk, automatic=False)
+    refused = desk.servestack("canary", "--follow", expect=2)
+    assert "No trial is automatic" in refused.stderr
+    desk.servestack("promote", "heart", "--to", "80")
+    assert desk.status()["heart"]["deployed"]["canary"] == {"version": 2, "share": 80}
+    assert (
+        "heart: 1, canary 2 at 80 % → 2" in desk.servestack("promote", "heart", "--dry-run").stderr
+    )
+    desk.servestack("abort", "heart", "--message", "It is not better")
+    assert desk.stack_file.read_bytes() == before
+    assert desk.serving() == {1}
+    assert desk.history()[0]["message"] == "It is not better"
+    nothing = desk.servestack("promote", "heart", expect=2)
+    assert "heart has no canary. No model is on trial." in nothing.stderr
+
+
+def test_one_pass_takes_the_steps_that_are_due(desk: Desk) -> None:
+    on_trial(desk)
+    with load(desk):
+        desk.servestack("canary", "--once")
+    assert desk.serving() == {2}
