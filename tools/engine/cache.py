@@ -39,16 +39,23 @@ def locked(directory: Path, progress: Callable[[str], None]) -> Iterator[None]:
 
 
 @contextlib.contextmanager
+def unfinished(parent: Path) -> Iterator[Path]:
+    """Yield an empty directory that is gone at the end; for who holds the cache alone."""
+    directory = Path(tempfile.mkdtemp(prefix=UNFINISHED, dir=parent))
+    try:
+        yield directory
+    finally:
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+@contextlib.contextmanager
 def staged(final: Path) -> Iterator[tuple[Path, Path]]:
     """Yield an empty directory that becomes `final` at the end, and a scratch one that does not."""
-    unfinished = Path(tempfile.mkdtemp(prefix=UNFINISHED, dir=final.parent))
-    try:
-        content, scratch = unfinished / "content", unfinished / "scratch"
+    with unfinished(final.parent) as directory:
+        content, scratch = directory / "content", directory / "scratch"
         content.mkdir()
         scratch.mkdir()
         yield content, scratch
         if final.exists():
-            os.rename(final, unfinished / "replaced")  # noqa: PTH104 -- pathlib's differs on Windows only
+            os.rename(final, directory / "replaced")  # noqa: PTH104 -- pathlib's differs on Windows only
         os.rename(content, final)  # noqa: PTH104 -- likewise
-    finally:
-        shutil.rmtree(unfinished, ignore_errors=True)

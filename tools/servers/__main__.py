@@ -6,7 +6,7 @@ import sys
 
 from tools.engine.errors import EngineError
 from tools.engine.progress import end_in_order_on_sigterm, say
-from tools.servers.acquire import PACKAGES, ensure_server
+from tools.servers.acquire import PACKAGES, ensure_servers
 
 
 def main() -> int:
@@ -27,8 +27,7 @@ def main() -> int:
         parser.error(f"unknown server {unknown[0]!r}; there are {', '.join(PACKAGES)}")
     end_in_order_on_sigterm()
     try:
-        for name in names:
-            program = ensure_server(name, environ=os.environ, progress=say)
+        for program in ensure_servers(*names, environ=os.environ, progress=say):
             sys.stdout.write(f"{program}\n")
     except EngineError as error:
         say(str(error))
