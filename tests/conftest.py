@@ -11,6 +11,8 @@ from hypothesis import settings
 from tests.engine.harness import Project, create_project
 from tools.engine.acquire import Engine, ensure_engine
 
+pytest_plugins = ["tests.cluster.fixtures"]
+
 # A busy machine is no fault of the code under test; figures are taken in benchmarks/.
 settings.register_profile("servestack", deadline=None)
 settings.load_profile("servestack")

@@ -43,7 +43,7 @@ def ensure_programs(
 ) -> dict[str, Path]:
     """Return where each program is, by its name; `kind` is their directory in the cache."""
     home = cache_directory(environ) / kind
-    places = {program.name: home / _pins(program) / program.name for program in programs}
+    places = program_places(programs, kind=kind, environ=environ)
 
     def missing() -> list[GoProgram]:
         return [program for program in programs if not places[program.name].exists()]
@@ -67,6 +67,14 @@ def ensure_programs(
             "Make room or choose another directory with SERVESTACK_CACHE."
         ) from error
     return places
+
+
+def program_places(
+    programs: Sequence[GoProgram], *, kind: str, environ: Mapping[str, str]
+) -> dict[str, Path]:
+    """Return where each program is once it is built; for who would rather do without."""
+    home = cache_directory(environ) / kind
+    return {program.name: home / _pins(program) / program.name for program in programs}
 
 
 def _build(

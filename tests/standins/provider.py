@@ -13,7 +13,7 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -32,6 +32,7 @@ from tests.standins.values import UNKNOWN, from_struct, has_unknown, to_struct
 PARENT_POLL_SECONDS: Final = 1.0
 JOURNAL_VARIABLE: Final = "SERVESTACK_TESTS_JOURNAL"
 Properties = dict[str, Any]
+Property = str | tuple[str | int, ...]
 
 
 class ResourceError(Exception):
@@ -76,10 +77,13 @@ class Checked:
 
 @dataclass(frozen=True, kw_only=True)
 class Difference:
-    """Which properties changed (`spec.replicas`), and which of them ask for a new resource."""
+    """Which properties changed, and which of them ask for a new resource.
 
-    changed: tuple[str, ...] = ()
-    replacing: tuple[str, ...] = ()
+    A property is named, or by its place, where it is not at the top: ("spec", "ports", 0, "port").
+    """
+
+    changed: Sequence[Property] = ()
+    replacing: Sequence[Property] = ()
     delete_first: bool = False
 
 
@@ -317,34 +321,54 @@ def _request(message: Any, **known: Any) -> Request:
 
 def _diff_response(difference: Difference, old: Properties, new: Properties) -> Any:
     kinds = provider_pb2.PropertyDiff
+    replacing = {_place(each) for each in difference.replacing}
+    places = {_place(each) for each in difference.changed} | replacing
     detailed = {}
-    for path in (*difference.changed, *difference.replacing):
+    for place in sorted(places, key=repr):
         verb = "UPDATE"
-        if _at(old, path) is None:
+        if _at(old, place) is None:
             verb = "ADD"
-        elif _at(new, path) is None:
+        elif _at(new, place) is None:
             verb = "DELETE"
-        suffix = "_REPLACE" if path in difference.replacing else ""
-        detailed[path] = kinds(kind=getattr(kinds, verb + suffix), inputDiff=True)
+        suffix = "_REPLACE" if place in replacing else ""
+        kind = getattr(kinds, verb + suffix)
+        detailed[_path(place)] = kinds(kind=kind, inputDiff=True)
     changes = provider_pb2.DiffResponse
     return provider_pb2.DiffResponse(
-        changes=changes.DIFF_SOME if detailed else changes.DIFF_NONE,
-        diffs=sorted({path.partition(".")[0] for path in detailed}),
-        replaces=sorted({path.partition(".")[0] for path in difference.replacing}),
-        deleteBeforeReplace=difference.delete_first,
+        changes=changes.DIFF_SOME if places else changes.DIFF_NONE,
+        diffs=sorted({str(place[0]) for place in places}),
+        replaces=sorted({str(place[0]) for place in replacing}),
+        deleteBeforeReplace=bool(replacing) and difference.delete_first,
         detailedDiff=detailed,
         hasDetailedDiff=True,
     )
 
 
-def _at(properties: Any, path: str) -> Any:
-    for name in path.split("."):
-        if not isinstance(properties, Mapping):
-            return None
-        properties = properties.get(name)
-        if properties is UNKNOWN:
-            return properties
-    return properties
+def _place(named: Property) -> tuple[str | int, ...]:
+    return (named,) if isinstance(named, str) else named
+
+
+def _path(place: tuple[str | int, ...]) -> str:
+    """Write a place as the engine reads it: `spec.ports[0].port`, `labels["a.b/c"]`."""
+    parts = []
+    for part in place:
+        if isinstance(part, int):
+            parts.append(f"[{part}]")
+        elif part.isidentifier():
+            parts.append(f".{part}")
+        else:
+            parts.append(f"[{json.dumps(part)}]")
+    return "".join(parts).removeprefix(".")
+
+
+def _at(value: Any, place: tuple[str | int, ...]) -> Any:
+    for part in place:
+        try:
+            value = value[part]
+        except (KeyError, IndexError, TypeError):
+            # Where all is unknown, so is every part.
+            return value if value is UNKNOWN else None
+    return value
 
 
 def serve(stand_in: StandIn) -> None:

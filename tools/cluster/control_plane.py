@@ -129,8 +129,8 @@ def commands(
             f"--root-ca-file={file('ca.crt')}",
             # Else it makes a directory in /usr.
             f"--flex-volume-plugin-dir={directory / 'volume-plugins'}",
-            # A pod is put on another node, or a roll-out moves on, without the usual pauses.
-            *("--node-monitor-period=2s", "--profiling=false"),
+            # On a busy machine a node's sign of life may be late, and its pods would be given up.
+            *("--node-monitor-grace-period=1h", "--profiling=false"),
         ],
         "kube-scheduler": [str(programs["kube-scheduler"]), *follower, "--profiling=false"],
     }

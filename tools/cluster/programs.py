@@ -10,9 +10,10 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
 
-from tools.programs import GoProgram, ensure_programs
+from tools.programs import GoProgram, ensure_programs, program_places
 
 VERSION: Final = "1.34.1"
+KIND: Final = "cluster"
 _MODULES: Final = Path(__file__).parent / "go"
 _STAMP: Final = "k8s.io/component-base/version."
 _, _MINOR, _ = VERSION.split(".")
@@ -58,12 +59,25 @@ def ensure_cluster_programs(
     *, with_node: bool, environ: Mapping[str, str], progress: Callable[[str], None]
 ) -> dict[str, Path]:
     """Return where each program is, by its name."""
+    found, wanted = _sorted_out(environ, with_node=with_node)
+    return found | ensure_programs(wanted, kind=KIND, environ=environ, progress=progress)
+
+
+def find_cluster_programs(*, with_node: bool, environ: Mapping[str, str]) -> dict[str, Path] | None:
+    """Return where each program is, None if one is yet to be built: that takes minutes."""
+    found, wanted = _sorted_out(environ, with_node=with_node)
+    places = found | program_places(wanted, kind=KIND, environ=environ)
+    return places if all(place.exists() for place in places.values()) else None
+
+
+def _sorted_out(
+    environ: Mapping[str, str], *, with_node: bool
+) -> tuple[dict[str, Path], list[GoProgram]]:
     programs = (*CONTROL_PLANE, *NODE) if with_node else CONTROL_PLANE
     found = {
         program.name: place for program in programs if (place := _installed(program.name, environ))
     }
-    wanted = [program for program in programs if program.name not in found]
-    return found | ensure_programs(wanted, kind="cluster", environ=environ, progress=progress)
+    return found, [program for program in programs if program.name not in found]
 
 
 def _installed(name: str, environ: Mapping[str, str]) -> Path | None:
