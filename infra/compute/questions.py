@@ -77,6 +77,7 @@ class Wanted:
 class Found:
     """What the cluster answered: of objects those that are missing, by their key."""
 
+    minor: int
     namespace: Object | None
     missing_kinds: Mapping[str, Sequence[Kind]]
     missing_objects: frozenset[str]
@@ -88,6 +89,7 @@ def ask(server: ApiServer, wanted: Wanted) -> Found:
     """Ask everything at once; a cluster that does not answer is told by the first question."""
     paths = {kind.path for kinds in wanted.kinds.values() for kind in kinds}
     with ThreadPoolExecutor(_AT_ONCE) as asking:
+        version = asking.submit(server.get, "/version")
         namespace = asking.submit(server.metadata, f"/api/v1/namespaces/{wanted.namespace}")
         lists = {path: asking.submit(server.get, path, missing_is_fine=True) for path in paths}
         objects = {
@@ -104,6 +106,7 @@ def ask(server: ApiServer, wanted: Wanted) -> Found:
             for resource in (answer.result() or {}).get("resources", [])
         }
         return Found(
+            minor=_minor(version.result()),
             namespace=namespace.result(),
             missing_kinds={
                 key: missing
@@ -114,6 +117,12 @@ def ask(server: ApiServer, wanted: Wanted) -> Found:
             missing_metrics=frozenset(key for key, at in metrics.items() if at.result() is None),
             nodes=nodes.result() if nodes else (),
         )
+
+
+def _minor(version: Object | None) -> int:
+    """Read the minor version; clouds put a plus behind it."""
+    digits = "".join(filter(str.isdigit, str((version or {}).get("minor", ""))))
+    return int(digits or 0)
 
 
 def _nodes(server: ApiServer) -> tuple[Object, ...]:

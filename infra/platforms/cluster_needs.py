@@ -16,6 +16,8 @@ from infra.config.kubernetes_values import Scrape
 from infra.platforms.cluster_models import cluster_models
 from infra.serving.tf_serving.marks import MANAGED_BY, MANAGER, PART_OF, stack_label
 
+# Since then a pod can pause before it ends without a program in its image that does.
+OLDEST_MINOR = 30
 _CPU_METRICS = "metrics.k8s.io"
 _POD_METRICS = "custom.metrics.k8s.io"
 _OTHER_METRICS = "external.metrics.k8s.io"
@@ -42,6 +44,14 @@ def lacking(
     config: StackConfig, stack: str, wanted: Wanted, found: Found
 ) -> Iterator[tuple[str, str]]:
     """Give each key that asks for what the cluster lacks, and what to do."""
+    if found.minor < OLDEST_MINOR:
+        yield (
+            "kubernetes.context",
+            (
+                f"the cluster runs Kubernetes 1.{found.minor}, and what pods are made of needs "
+                f"1.{OLDEST_MINOR}. Upgrade it, or name another"
+            ),
+        )
     yield from _namespace_problems(config, stack, wanted, found)
     for key, kinds in found.missing_kinds.items():
         names = ", ".join(f"{kind.kind} ({kind.group}/{kind.version})" for kind in kinds)

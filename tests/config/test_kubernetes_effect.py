@@ -69,6 +69,7 @@ def roomy_cluster(monkeypatch: pytest.MonkeyPatch) -> None:
 
     def ask_cluster(_: str | None, __: Wanted) -> Found:
         return Found(
+            minor=34,
             namespace={"metadata": {"labels": ours}},
             missing_kinds={},
             missing_objects=frozenset(),

@@ -14,7 +14,7 @@ from infra.serving.tf_serving import fetching
 from infra.serving.tf_serving.args import EventScaling, KubernetesModelArgs, Scaling
 from infra.serving.tf_serving.capacity import Memory, memory, threads
 from infra.serving.tf_serving.shares import ReplicaShare, replica_share
-from infra.serving.tf_serving.sources import FetchFromS3, base_path
+from infra.serving.tf_serving.sources import FetchFromS3, ReadFromGcs, base_path
 from model_export.manifest import Manifest
 
 Track = Literal["stable", "canary"]
@@ -26,8 +26,9 @@ CONFIG_DIRECTORY: Final = "/etc/servestack"
 _PROTOCOL_THREADS_PER_CORE: Final = 4
 # How soon a running server sees that its models file was changed.
 _CONFIG_POLL_SECONDS: Final = 2
-_HOT_RETRIES: Final = 2
-_HOT_RETRY_MICROS: Final = 5_000_000
+_BUCKET_POLL_SECONDS: Final = 10
+_RETRIES: Final = 2
+_RETRY_MICROS: Final = 5_000_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -126,6 +127,7 @@ def track_settings(args: KubernetesModelArgs, versions: tuple[int, ...]) -> Serv
         versions=versions,
         labels={label: at for label, at in given.labels.items() if at in versions},
         traffic={},
+        poll_seconds=_poll_seconds(args),
         intra_op_threads=given.intra_op_threads or cores,
         inter_op_threads=given.inter_op_threads or cores,
         rest_threads=given.rest_threads or cores * _PROTOCOL_THREADS_PER_CORE,
@@ -135,16 +137,28 @@ def track_settings(args: KubernetesModelArgs, versions: tuple[int, ...]) -> Serv
 
 def _rendered(args: KubernetesModelArgs, settings: ServingSettings) -> RenderedServing:
     rendered = render(settings, config_dir=CONFIG_DIRECTORY)
-    flags = dict.fromkeys(rendered.flags)
     if args.strategy == "pod":
-        # A pod whose version does not load ends with the reason; starting it again is the retry.
-        flags["--max_num_load_retries=0"] = None
+        # The pod's one version never changes: looking for others would cost, on an object store,
+        # a request a second for nothing. One that does not load ends the pod with the reason;
+        # starting it again is the retry.
+        own = {"file_system_poll_wait_seconds": 0, "max_num_load_retries": 0}
     else:
-        flags[f"--max_num_load_retries={_HOT_RETRIES}"] = None
-        flags[f"--load_retry_interval_micros={_HOT_RETRY_MICROS}"] = None
+        own = {
+            "max_num_load_retries": _RETRIES,
+            "load_retry_interval_micros": _RETRY_MICROS,
+        }
     if args.strategy == "hot":
-        flags[f"--model_config_file_poll_wait_seconds={_CONFIG_POLL_SECONDS}"] = None
-    return replace(rendered, flags=tuple(flags))
+        own["model_config_file_poll_wait_seconds"] = _CONFIG_POLL_SECONDS
+    kept = [flag for flag in rendered.flags if flag.split("=")[0].removeprefix("--") not in own]
+    flags = (*kept, *(f"--{name}={value}" for name, value in own.items()))
+    return replace(rendered, flags=flags)
+
+
+def _poll_seconds(args: KubernetesModelArgs) -> int:
+    """Give how often a `hot` server looks for what its file names: listing a bucket is billed."""
+    if args.settings.poll_seconds or args.strategy != "hot":
+        return args.settings.poll_seconds
+    return _BUCKET_POLL_SECONDS if isinstance(args.source, ReadFromGcs) else 1
 
 
 def _canary_scaling(args: KubernetesModelArgs, share: int) -> Scaling | EventScaling:
