@@ -4,7 +4,8 @@ from dataclasses import dataclass
 from typing import Final
 
 import pulumi
-import pulumi_gcp as gcp
+
+from infra.compute.gcp_network_resources import Network, Router, RouterNat, Subnetwork
 
 COMPONENT_TYPE: Final = "servestack:compute:GkeNetwork"
 PODS_RANGE: Final = "pods"
@@ -35,53 +36,33 @@ class GkeNetwork(pulumi.ComponentResource):
     ) -> None:
         super().__init__(COMPONENT_TYPE, name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
-        network = gcp.compute.Network(
+        network = Network(name, called=args.name, project=args.project, opts=child)
+        subnetwork = Subnetwork(
             name,
-            gcp.compute.NetworkArgs(
-                name=args.name, project=args.project, auto_create_subnetworks=False
-            ),
-            child,
+            called=args.name,
+            project=args.project,
+            region=args.region,
+            network=network.id,
+            block=_NODES_BLOCK,
+            ranges={PODS_RANGE: _PODS_BLOCK, SERVICES_RANGE: _SERVICES_BLOCK},
+            opts=child,
         )
-        subnetwork = gcp.compute.Subnetwork(
+        router = Router(
             name,
-            gcp.compute.SubnetworkArgs(
-                name=args.name,
-                project=args.project,
-                region=args.region,
-                network=network.id,
-                ip_cidr_range=_NODES_BLOCK,
-                # Nodes without an address of their own reach Google's services by this.
-                private_ip_google_access=True,
-                secondary_ip_ranges=[
-                    gcp.compute.SubnetworkSecondaryIpRangeArgs(
-                        range_name=PODS_RANGE, ip_cidr_range=_PODS_BLOCK
-                    ),
-                    gcp.compute.SubnetworkSecondaryIpRangeArgs(
-                        range_name=SERVICES_RANGE, ip_cidr_range=_SERVICES_BLOCK
-                    ),
-                ],
-            ),
-            child,
-        )
-        router = gcp.compute.Router(
-            name,
-            gcp.compute.RouterArgs(
-                name=args.name, project=args.project, region=args.region, network=network.id
-            ),
-            child,
+            called=args.name,
+            project=args.project,
+            region=args.region,
+            network=network.id,
+            opts=child,
         )
         # Images of other registries, such as tensorflow/serving, are out there.
-        gcp.compute.RouterNat(
+        RouterNat(
             name,
-            gcp.compute.RouterNatArgs(
-                name=args.name,
-                project=args.project,
-                region=args.region,
-                router=router.name,
-                nat_ip_allocate_option="AUTO_ONLY",
-                source_subnetwork_ip_ranges_to_nat="ALL_SUBNETWORKS_ALL_IP_RANGES",
-            ),
-            child,
+            called=args.name,
+            project=args.project,
+            region=args.region,
+            router=args.name,
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[router]),
         )
         self.network = network.id
         self.subnetwork = subnetwork.id

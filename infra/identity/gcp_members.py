@@ -8,7 +8,12 @@ GITHUB_ISSUER: Final = "https://token.actions.githubusercontent.com"
 NODE_ROLE: Final = "roles/container.defaultNodeServiceAccount"
 IMAGE_ROLE: Final = "roles/artifactregistry.reader"
 # What a preview reads: all settings, and who has which role; no content of buckets or secrets.
-PREVIEW_ROLES: Final = ("roles/viewer", "roles/iam.securityReviewer")
+# The last is needed of who asks in the name of the project.
+PREVIEW_ROLES: Final = (
+    "roles/viewer",
+    "roles/iam.securityReviewer",
+    "roles/serviceusage.serviceUsageConsumer",
+)
 
 
 @dataclass(frozen=True, kw_only=True)

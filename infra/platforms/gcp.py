@@ -62,7 +62,16 @@ def _place(stack: RunningStack) -> GcpPlace:
     labels = stack_labels(stack.name, config.labels)
     name = config.bucket.name or bucket_name(project=project, stack=stack.name)
     manifests = require_published(config, stack.file_name, f"gs://{name}")
-    provider = gcp.Provider("gcp", gcp.ProviderArgs(project=project, region=region))
+    provider = gcp.Provider(
+        "gcp",
+        gcp.ProviderArgs(
+            project=project,
+            region=region,
+            # The service that keeps budgets asks a user which project asks; others need not know.
+            billing_project=project if config.budget else None,
+            user_project_override=True if config.budget else None,
+        ),
+    )
     services = GcpServices(
         "services",
         project=project,
@@ -164,16 +173,6 @@ def _budget(place: GcpPlace) -> dict[str, object]:
     budget = config.budget
     if budget is None:
         return {}
-    # The service that keeps budgets asks who pays for the question itself, even of a user.
-    provider = gcp.Provider(
-        "gcp-billing",
-        gcp.ProviderArgs(
-            project=place.project,
-            region=place.region,
-            billing_project=place.project,
-            user_project_override=True,
-        ),
-    )
     made = GcpBudget(
         "budget",
         GcpBudgetArgs(
@@ -190,6 +189,6 @@ def _budget(place: GcpPlace) -> dict[str, object]:
             topic=budget_topic_name(stack) if budget.topic else None,
             labels=place.labels,
         ),
-        pulumi.ResourceOptions(providers=[provider], depends_on=[*place.before]),
+        place.options(),
     )
     return {} if made.topic is None else {"budget_topic": made.topic}

@@ -25,8 +25,8 @@ from google.protobuf import any_pb2, empty_pb2
 # Not Pulumi's own copy: that registers the same message under another file's name, and Google's
 # clients in the same process then cannot be loaded.
 from google.rpc import status_pb2  # type: ignore[import-untyped]
-from pulumi.runtime.proto import plugin_pb2, provider_pb2, provider_pb2_grpc
 
+from tests.standins.protocol import plugin_pb2, provider_pb2, provider_pb2_grpc
 from tests.standins.values import UNKNOWN, from_struct, has_unknown, to_struct
 
 PARENT_POLL_SECONDS: Final = 1.0
