@@ -25,6 +25,9 @@ _COMMANDS: Final[Mapping[str, str]] = {
     "rollback": "Go back to an earlier release.",
     "history": "List what was released when, and by whom.",
     "status": "Tell what is configured, deployed and answering.",
+    "report": "Tell what a change means for the models, for a pull request.",
+    "affected": "List the stacks that a change may touch.",
+    "cost": "Estimate what the stack costs in a month.",
     "bucket": "Print the URL of the stack's bucket.",
 }
 

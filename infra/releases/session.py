@@ -120,7 +120,7 @@ class Session:
             raise RefusedError("Nothing was changed.")
 
 
-def open_session(checkout: Path, stack: str, *, say: Callable[[str], None]) -> Session:
+def session_for(checkout: Path, stack: str, *, say: Callable[[str], None]) -> Session:
     """Find the stack; a name without a file is refused before the engine is looked for."""
     path = stack_file(checkout, stack)
     is_local = read_stack(path).config.platform is Platform.LOCAL

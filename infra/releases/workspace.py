@@ -19,9 +19,14 @@ import psutil
 
 from infra.releases.engine_log import EngineLog, drift_of
 from infra.releases.errors import OperationFailedError, UpdateRunningError
-from infra.releases.interrupted import pending_operations, require_resolvable, stack_outputs
 from infra.releases.locks import clear_stale_locks, file_backend
 from infra.releases.preview import Preview, preview_of_events
+from infra.releases.state import (
+    pending_operations,
+    require_resolvable,
+    stack_outputs,
+    stack_resources,
+)
 from tools.engine.acquire import ensure_engine
 from tools.engine.environment import engine_environment, home_directory, state_directory
 from tools.engine.errors import EngineError
@@ -195,6 +200,10 @@ class StackEngine:
     def outputs(self) -> Mapping[str, Any]:
         """Give the outputs of the last update; none where the stack was never made."""
         return {} if self._state is None else stack_outputs(self._state)
+
+    def resources(self) -> Mapping[str, Mapping[str, Any]]:
+        """Give what was asked for of each deployed resource, by its URN."""
+        return {} if self._state is None else stack_resources(self._state)
 
     def history(self) -> str:
         """Give the whole history as the engine's JSON document."""

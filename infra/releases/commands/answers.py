@@ -9,12 +9,12 @@ from typing import Any
 import click
 
 from infra.releases.rollout import Plan
-from infra.releases.session import Session, open_session
+from infra.releases.session import Session, session_for
 
 
 def open_stack(stack: str) -> Session:
     """Find the stack's file; what happens meanwhile is told on stderr."""
-    return open_session(project_directory(), stack, say=lambda line: click.echo(line, err=True))
+    return session_for(project_directory(), stack, say=lambda line: click.echo(line, err=True))
 
 
 def project_directory() -> Path:

@@ -37,6 +37,15 @@ def stack_outputs(state: Mapping[str, Any]) -> Mapping[str, Any]:
     return {}
 
 
+def stack_resources(state: Mapping[str, Any]) -> Mapping[str, Mapping[str, Any]]:
+    """Read what was asked for of each resource from `pulumi stack export`, by its URN."""
+    return {
+        resource["urn"]: _shown(resource.get("inputs") or {})
+        for resource in (state.get("deployment") or {}).get("resources") or ()
+        if not resource.get("delete")
+    }
+
+
 def _shown(value: Any) -> Any:
     if isinstance(value, Mapping):
         if value.get(SIGNATURE) == SECRET_SIGNATURE:

@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from infra.releases.errors import OperationFailedError
-from infra.releases.interrupted import pending_operations, require_resolvable, stack_outputs
 from infra.releases.secrecy import SECRET, SECRET_SIGNATURE, SIGNATURE
+from infra.releases.state import pending_operations, require_resolvable, stack_outputs
 
 URN = "urn:pulumi:dev::servestack::gcp:storage/bucket:Bucket::models"
 
