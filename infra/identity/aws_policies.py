@@ -28,7 +28,7 @@ class Statement:
     actions: Sequence[str]
     resources: Sequence[str] = ()
     not_resources: Sequence[str] = ()
-    principal: Mapping[str, str | Sequence[str]] | str | None = None
+    principal: Mapping[str, str | Sequence[str]] | None = None
     conditions: Conditions = field(default_factory=dict)
     effect: str = "Allow"
 
@@ -48,7 +48,9 @@ def _plain(statement: Statement) -> dict[str, Any]:
         "Action": list(statement.actions),
     }
     if statement.resources:
-        said["Resource"] = list(statement.resources)
+        # One is written as AWS gives it back, so that no refresh sees a change.
+        only = len(statement.resources) == 1
+        said["Resource"] = statement.resources[0] if only else list(statement.resources)
     if statement.not_resources:
         said["NotResource"] = list(statement.not_resources)
     if statement.principal is not None:
@@ -346,7 +348,7 @@ def bucket_protection(arn: str, *, immutable: bool) -> list[Statement]:
             sid="OnlyEncryptedConnections",
             why="nothing crosses a network in plain text",
             effect="Deny",
-            principal="*",
+            principal={"AWS": "*"},
             actions=["s3:*"],
             resources=everything,
             conditions={"Bool": {"aws:SecureTransport": "false"}},
@@ -358,7 +360,7 @@ def bucket_protection(arn: str, *, immutable: bool) -> list[Statement]:
                 sid="OnlyNewObjects",
                 why="a published version never changes: an object is created only where none is",
                 effect="Deny",
-                principal="*",
+                principal={"AWS": "*"},
                 actions=["s3:PutObject"],
                 not_resources=[f"{arn}/*/{RESULTS}/*"],
                 conditions={
@@ -513,4 +515,5 @@ def _decrypting(bucket: BucketPlace, *, also_encrypt: bool = False) -> list[Stat
 
 
 def _through_s3(region: str) -> Conditions:
-    return {"StringEquals": {"kms:ViaService": f"s3.{region}.amazonaws.com"}}
+    suffix = ".cn" if region.startswith("cn-") else ""
+    return {"StringEquals": {"kms:ViaService": f"s3.{region}.amazonaws.com{suffix}"}}

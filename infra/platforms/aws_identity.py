@@ -16,7 +16,6 @@ from infra.identity.aws_policies import (
     GITHUB_HOST,
     archive_reading,
     document,
-    reading,
     releasing,
     results_writing,
     sagemaker_running,
@@ -230,7 +229,7 @@ def ci(
     preview = _ci_role(place, "preview", found.github, provider, after)
     deploy = _ci_role(place, "deploy", found.github, provider, after, serving=serving)
     for name, role in (("ci-preview", preview), ("ci-deploy", deploy)):
-        place.bucket.grant(name, role.name, reading(place.bucket.place, None))
+        place.bucket.grant_read(name, role.name)
     if cluster is not None:
         cluster.admit("ci-deploy", deploy.arn)
     return {"ci": {"preview": preview.arn, "deploy": deploy.arn}}

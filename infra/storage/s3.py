@@ -68,7 +68,9 @@ class S3ModelBucket(pulumi.ComponentResource):
         super().__init__(COMPONENT_TYPE, name, None, opts)
         self.address = f"s3://{args.name}"
         self.place = args.place
-        logs = _log_bucket(f"{name}-logs", args, self) if args.access_log_days else None
+        logs: aws.s3.Bucket | None = None
+        if args.access_log_days:
+            logs, writable = _log_bucket(f"{name}-logs", args, self)
         bucket = aws.s3.Bucket(
             name,
             aws.s3.BucketArgs(
@@ -86,7 +88,8 @@ class S3ModelBucket(pulumi.ComponentResource):
                 aws.s3.BucketLoggingInitArgs(
                     bucket=bucket.bucket, target_bucket=logs.bucket, target_prefix="access/"
                 ),
-                pulumi.ResourceOptions(parent=self),
+                # S3 looks whether it may write there.
+                pulumi.ResourceOptions(parent=self, depends_on=[writable]),
             )
         self.name = bucket.bucket
         # Nobody uses it before it is closed to the rest of the world.
@@ -264,7 +267,9 @@ def _lifecycle(args: S3ModelBucketArgs) -> list[aws.s3.BucketLifecycleConfigurat
     return rules
 
 
-def _log_bucket(name: str, args: S3ModelBucketArgs, parent: pulumi.Resource) -> aws.s3.Bucket:
+def _log_bucket(
+    name: str, args: S3ModelBucketArgs, parent: pulumi.Resource
+) -> tuple[aws.s3.Bucket, aws.s3.BucketPolicy]:
     log_name = log_bucket_name(args.name)
     logs = aws.s3.Bucket(
         name,
@@ -284,7 +289,7 @@ def _log_bucket(name: str, args: S3ModelBucketArgs, parent: pulumi.Resource) -> 
         pulumi.ResourceOptions(parent=parent),
     )
     arn = bucket_arn(log_name, region=args.region)
-    aws.s3.BucketPolicy(
+    writable = aws.s3.BucketPolicy(
         name,
         aws.s3.BucketPolicyArgs(
             bucket=logs.bucket,
@@ -320,4 +325,4 @@ def _log_bucket(name: str, args: S3ModelBucketArgs, parent: pulumi.Resource) -> 
         ),
         pulumi.ResourceOptions(parent=parent),
     )
-    return logs
+    return logs, writable

@@ -27,6 +27,11 @@ def outputs_of(type_: str, inputs: Mapping[str, Any]) -> Mapping[str, Any]:
             return {"resources": [{"autoscalingGroups": [{"name": "group"}]}]}
         case "aws:ec2/launchTemplate:LaunchTemplate":
             return {"latestVersion": 1}
+        case "aws:iam/openIdConnectProvider:OpenIdConnectProvider":
+            host = inputs["url"].removeprefix("https://")
+            return {"arn": f"arn:aws:iam::123456789012:oidc-provider/{host}"}
+        case "aws:kms/key:Key":
+            return {"arn": "arn:aws:kms:eu-central-1:123456789012:key/made"}
         case "aws:sns/topic:Topic":
             return {"arn": f"arn:aws:sns:eu-central-1:123456789012:{inputs['name']}"}
         case _:

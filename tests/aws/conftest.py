@@ -1,0 +1,47 @@
+"""One AWS for all tests of a process, emptied for each stack, and stacks in it."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from model_export import wire
+from tests.aws.harness import AwsStack, make_aws_stack
+from tests.aws.moto_server import empty, moto_server
+from tools.engine.acquire import Engine
+
+
+@pytest.fixture(scope="session")
+def aws_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with moto_server(tmp_path_factory.mktemp("moto")) as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
+def stack(
+    engine: Engine, aws_url: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[AwsStack]:
+    """One stack for a module, since each run of the engine costs seconds."""
+    empty(aws_url)
+    made = make_aws_stack(tmp_path_factory.mktemp("aws") / "stack", engine, "aws-dev", aws_url)
+    yield made
+    made.faults({})
+    if made.up_ran:
+        made.destroy()
+
+
+@pytest.fixture(scope="session")
+def saved_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Give a small valid SavedModel, exported by a TensorFlow that SageMaker has an image of."""
+    document = wire.message("SavedModel")(saved_model_schema_version=1)
+    graph = document.meta_graphs.add()
+    graph.meta_info.tags.append("serve")
+    graph.meta_info.tensorflow_version = "2.18.1"
+    signature = graph.signatures["serving_default"]
+    signature.method_name = "tensorflow/serving/predict"
+    signature.inputs["x"].dtype = signature.outputs["y"].dtype = 1
+    directory = tmp_path_factory.mktemp("model") / "saved"
+    (directory / "variables").mkdir(parents=True)
+    (directory / "saved_model.pb").write_bytes(document.SerializeToString())
+    (directory / "variables/variables.data-00000-of-00001").write_bytes(b"weights")
+    return directory
