@@ -25,6 +25,7 @@ _COMMANDS: Final = {
     "predict": "cli_predict",
     "publish": "cli_publish",
     "show": "cli_list",
+    "transform": "cli_transform",
     "validate": "cli_validate",
     "verify": "cli_keeping",
 }

@@ -1,41 +1,40 @@
 """A stack on AWS under recording mocks, which answer what AWS would."""
 
 import json
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, Final
 
 import pytest
 
 from infra.program import main
 from tests.declaring import Declaration, declare
 
+_IAM: Final = "arn:aws:iam::123456789012"
 ZONES = ["eu-central-1a", "eu-central-1b", "eu-central-1c"]
+
+
+_CLUSTER: Final = {
+    "endpoint": "https://cluster.example.com",
+    "certificateAuthority": {"data": "Y2E="},
+    "identities": [{"oidcs": [{"issuer": "https://oidc.example.com/id/1"}]}],
+}
+_OUTPUTS: Final[Mapping[str, Callable[[Mapping[str, Any]], Mapping[str, Any]]]] = {
+    "Role": lambda inputs: {"arn": f"{_IAM}:role/{inputs['name']}"},
+    "Cluster": lambda _: _CLUSTER,
+    "NodeGroup": lambda _: {"resources": [{"autoscalingGroups": [{"name": "group"}]}]},
+    "LaunchTemplate": lambda _: {"latestVersion": 1},
+    "OpenIdConnectProvider": lambda inputs: {
+        "arn": f"{_IAM}:oidc-provider/{inputs['url'].removeprefix('https://')}"
+    },
+    "Key": lambda _: {"arn": "arn:aws:kms:eu-central-1:123456789012:key/made"},
+    "Topic": lambda inputs: {"arn": f"arn:aws:sns:eu-central-1:123456789012:{inputs['name']}"},
+}
 
 
 def outputs_of(type_: str, inputs: Mapping[str, Any]) -> Mapping[str, Any]:
     """Give what a provider adds to a resource's inputs, as far as a program of ours reads it."""
-    match type_:
-        case "aws:iam/role:Role":
-            return {"arn": f"arn:aws:iam::123456789012:role/{inputs['name']}"}
-        case "aws:eks/cluster:Cluster":
-            return {
-                "endpoint": "https://cluster.example.com",
-                "certificateAuthority": {"data": "Y2E="},
-                "identities": [{"oidcs": [{"issuer": "https://oidc.example.com/id/1"}]}],
-            }
-        case "aws:eks/nodeGroup:NodeGroup":
-            return {"resources": [{"autoscalingGroups": [{"name": "group"}]}]}
-        case "aws:ec2/launchTemplate:LaunchTemplate":
-            return {"latestVersion": 1}
-        case "aws:iam/openIdConnectProvider:OpenIdConnectProvider":
-            host = inputs["url"].removeprefix("https://")
-            return {"arn": f"arn:aws:iam::123456789012:oidc-provider/{host}"}
-        case "aws:kms/key:Key":
-            return {"arn": "arn:aws:kms:eu-central-1:123456789012:key/made"}
-        case "aws:sns/topic:Topic":
-            return {"arn": f"arn:aws:sns:eu-central-1:123456789012:{inputs['name']}"}
-        case _:
-            return {}
+    found = _OUTPUTS.get(type_.rpartition(":")[2]) if type_.startswith("aws:") else None
+    return found(inputs) if found else {}
 
 
 def answer_of(token: str, arguments: Mapping[str, Any]) -> Mapping[str, Any]:

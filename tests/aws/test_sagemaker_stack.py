@@ -8,7 +8,8 @@ import pytest
 
 from tests.aws.harness import AwsStack
 
-pytestmark = [pytest.mark.slow, pytest.mark.engine]
+# Each test runs the engine some times, on a machine that may be busy.
+pytestmark = [pytest.mark.slow, pytest.mark.engine, pytest.mark.timeout(1200)]
 
 STACK = {
     "platform": "aws",

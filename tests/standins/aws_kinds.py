@@ -71,7 +71,7 @@ def _bucket_setting(operation: str, member: str, of: Callable[[Properties], Any]
         create=put,
         update=lambda api, _id, _old, new: put(api, new),
         replacing=frozenset({"bucket"}),
-        read=lambda api, id_, given: _asked("s3", "HeadBucket", "Bucket")(api, id_, given),
+        read=_asked("s3", "HeadBucket", "Bucket"),
     )
 
 
