@@ -24,7 +24,7 @@ _ENDPOINTS: Final = "EndpointService"
 @cache
 def _client(service: Service, host: str, *, beta: bool = False) -> Any:
     """Open a channel, once. Only the beta can scale to zero, and it is loaded for that only."""
-    from infra.serving.vertex.messages import package  # noqa: PLC0415 slow
+    from infra.serving.vertex.library import package  # noqa: PLC0415 slow
 
     make = getattr(package(beta=beta), f"{service}Client")
     return make(client_options={"api_endpoint": host})
@@ -38,14 +38,15 @@ class VertexApi:
 
     def _read(self, service: Service, method: str, doing: Doing, **request: Any) -> Any:
         with told(doing):
-            from google.api_core.exceptions import (  # noqa: PLC0415 slow
-                DeadlineExceeded,
-                ServiceUnavailable,
-            )
-            from google.api_core.retry import Retry, if_exception_type  # noqa: PLC0415 slow
+            from infra.serving.vertex.library import api_errors, api_retry  # noqa: PLC0415 slow
 
-            again = if_exception_type(ServiceUnavailable, DeadlineExceeded)
-            retry = Retry(again, initial=0.2, maximum=10.0, timeout=_RETRY_SECONDS)
+            lost = (api_errors.ServiceUnavailable, api_errors.DeadlineExceeded)
+            retry = api_retry.Retry(
+                api_retry.if_exception_type(*lost),
+                initial=0.2,
+                maximum=10.0,
+                timeout=_RETRY_SECONDS,
+            )
             call = getattr(_client(service, self.place.host), method)
             answer = call(request=request, timeout=_CALL_SECONDS, retry=retry)
             # The pages after the first are asked for while they are gone through.

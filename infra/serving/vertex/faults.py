@@ -52,18 +52,17 @@ class Doing:
 @contextmanager
 def told(doing: Doing) -> Iterator[None]:
     """Tell what the client raises in one line."""
-    from google.api_core.exceptions import GoogleAPICallError, RetryError  # noqa: PLC0415 slow
-    from google.auth.exceptions import GoogleAuthError  # noqa: PLC0415 slow
+    from infra.serving.vertex.library import api_errors, auth_errors  # noqa: PLC0415 slow
 
     try:
         yield
-    except GoogleAuthError as error:
+    except auth_errors.GoogleAuthError as error:
         raise no_credentials(doing.owner.model, error) from error
-    except RetryError as error:
+    except api_errors.RetryError as error:
         raise ChangedError(
             f"{doing}: {doing.place.host} does not answer: {error.cause}."
         ) from error
-    except GoogleAPICallError as error:
+    except api_errors.GoogleAPICallError as error:
         raise _explained(error, doing) from error
 
 
@@ -77,9 +76,9 @@ def no_credentials(model: str, error: Exception) -> VertexError:
 
 def failed(code: int, message: str, doing: Doing) -> VertexError:
     """Tell why an operation that was accepted did not succeed."""
-    from google.api_core import exceptions as api  # noqa: PLC0415 slow
+    from infra.serving.vertex.library import api_errors  # noqa: PLC0415 slow
 
-    from_status: Any = api.from_grpc_status
+    from_status: Any = api_errors.from_grpc_status
     # It was accepted and has ended: looking again would only do it again.
     return VertexError(str(_explained(from_status(code, message), doing)))
 

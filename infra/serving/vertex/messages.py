@@ -1,19 +1,15 @@
 """Between our own records and Google's messages. Loads Google's client, so it is imported late."""
 
-import warnings
 from collections.abc import Mapping
 from typing import Any, Final
 
-with warnings.catch_warnings():
-    # It announces the end of each Python version to whoever runs a program.
-    warnings.simplefilter("ignore", FutureWarning)
-    from google.cloud import aiplatform_v1 as v1
-
+from infra.serving.vertex.library import package, v1
 from infra.serving.vertex.records import (
     DeployedRecord,
     EndpointRecord,
     OperationRecord,
     VersionRecord,
+    identity_alias,
     owner_labels,
     version_labels,
 )
@@ -44,6 +40,7 @@ def model_message(spec: VersionSpec) -> Any:
         display_name=f"{spec.owner.model} ({spec.owner.stack})",
         description=f"Published versions of {spec.owner.model}, registered by servestack.",
         version_description=spec.description,
+        version_aliases=[identity_alias(spec)],
         labels=version_labels(spec),
         artifact_uri=spec.artifact_uri,
         container_spec=_container(spec.container),
@@ -116,15 +113,6 @@ def mutation(spec: DeploymentSpec) -> tuple[Any, list[str]]:
     logging = "enable_container_logging" if spec.idle_seconds else "disable_container_logging"
     resources = ("min_replica_count", "max_replica_count", "autoscaling_metric_specs")
     return _mutable(spec), [*(f"dedicated_resources.{name}" for name in resources), logging]
-
-
-def package(*, beta: bool) -> Any:
-    """Give Google's client: the beta only where nothing else can do it, which is scale to zero."""
-    if not beta:
-        return v1
-    from google.cloud import aiplatform_v1beta1  # noqa: PLC0415 slow, and seldom needed
-
-    return aiplatform_v1beta1
 
 
 def _mutable(spec: DeploymentSpec) -> Any:

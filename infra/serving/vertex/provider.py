@@ -114,7 +114,10 @@ def inputs(
 ) -> dict[str, Any]:
     """Give a resource's properties."""
     token = f"pulumi-python:{kind._resource_type_name}"  # noqa: SLF001 - as the SDK names it
-    return {**spec_to_props(spec), _URN: pulumi.create_urn(name, token, opts.parent)}
+    urn = pulumi.create_urn(name, token, opts.parent)
+    # Known from the parent's, but nothing to wait for: the parent has us among its children.
+    known = pulumi.Output(set(), urn.future(), urn.is_known())
+    return {**spec_to_props(spec), _URN: known}
 
 
 def _plain(value: Any) -> Any:

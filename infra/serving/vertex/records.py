@@ -1,5 +1,6 @@
 """What Vertex AI holds, as it was found. Pure."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
@@ -17,9 +18,10 @@ from infra.serving.vertex.specs import (
 STACK_LABEL: Final = "servestack-stack"
 MODEL_LABEL: Final = "servestack-model"
 VERSION_LABEL: Final = "servestack-version"
-DIGEST_LABEL: Final = "servestack-digest"
-CONTAINER_LABEL: Final = "servestack-container"
 _LABEL_CHARACTERS: Final = 63
+# The alias that a version of ours is registered with. The registry gives an alias to one version
+# only and merges labels of a model into all its versions, so labels could not tell them apart.
+_IDENTITY: Final = re.compile(r"v([1-9][0-9]*)-([0-9a-f]{12})-([0-9a-f]{16})")
 
 
 def owner_labels(owner: Owner) -> dict[str, str]:
@@ -33,19 +35,18 @@ def is_owned(labels: Mapping[str, str], owner: Owner) -> bool:
 
 
 def version_labels(spec: VersionSpec) -> dict[str, str]:
-    """Give the labels of a version: the user's, and those that it is found by."""
-    return {
-        **spec.labels,
-        **owner_labels(spec.owner),
-        VERSION_LABEL: str(spec.version),
-        DIGEST_LABEL: digest_label(spec.digest),
-        CONTAINER_LABEL: spec.container.digest,
-    }
+    """Give the labels of a version: the user's, and those that say whose it is."""
+    return {**spec.labels, **owner_labels(spec.owner), VERSION_LABEL: str(spec.version)}
 
 
-def digest_label(digest: str) -> str:
-    """Shorten a manifest's digest to what a label holds; 240 of its 256 bits are left."""
-    return _label(digest.removeprefix("sha256:")[:60])
+def identity_alias(spec: VersionSpec) -> str:
+    """Give the alias by which a version is found again: its number, container and content."""
+    return f"v{spec.version}-{spec.container.digest}-{content_mark(spec)}"
+
+
+def content_mark(spec: VersionSpec) -> str:
+    """Shorten a manifest's digest to what an identity has of it."""
+    return spec.digest.removeprefix("sha256:")[:16]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,12 +66,22 @@ class VersionRecord:
         return f"{self.model}@{self.version_id}"
 
     @property
+    def identity(self) -> "re.Match[str] | None":
+        """Read the alias that says which of our versions it is; None of a version not ours."""
+        found = (_IDENTITY.fullmatch(alias) for alias in self.aliases)
+        return next((match for match in found if match), None)
+
+    @property
     def key(self) -> VersionKey | None:
         """Give what it is among our versions; None of a version that is not ours."""
-        number, container = self.labels.get(VERSION_LABEL, ""), self.labels.get(CONTAINER_LABEL)
-        if not number.isdigit() or container is None:
-            return None
-        return VersionKey(version=int(number), container=container)
+        identity = self.identity
+        return identity and VersionKey(version=int(identity[1]), container=identity[2])
+
+    @property
+    def content(self) -> str:
+        """Give the mark of the content that it was registered with."""
+        identity = self.identity
+        return identity[3] if identity else ""
 
 
 @dataclass(frozen=True, kw_only=True)

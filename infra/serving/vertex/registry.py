@@ -1,7 +1,7 @@
 """Versions and aliases in Vertex AI's model registry: found, registered, described, removed.
 
-The registry numbers versions by itself, so ours are known by their labels, and by an alias `v3` for
-whoever asks by number. Finding comes before making: what a lost or killed run left is taken up.
+The registry numbers versions by itself, so ours are known by an alias that they are registered
+with. Finding comes before making: what a lost or killed run left is taken up.
 """
 
 from collections.abc import Mapping
@@ -12,10 +12,10 @@ from infra.serving.vertex.faults import ChangedError, Doing, VertexError
 from infra.serving.vertex.operations import converge, follow, lock_of, settle
 from infra.serving.vertex.progress import Tell
 from infra.serving.vertex.records import (
-    DIGEST_LABEL,
     STACK_LABEL,
     VersionRecord,
-    digest_label,
+    content_mark,
+    identity_alias,
     is_owned,
     version_labels,
 )
@@ -136,15 +136,8 @@ def _held(versions: tuple[VersionRecord, ...]) -> Mapping[str, str]:
 
 
 def _found(versions: tuple[VersionRecord, ...], spec: VersionSpec) -> VersionRecord | None:
-    digest = digest_label(spec.digest)
-    return next(
-        (
-            version
-            for version in versions
-            if version.key == spec.key and version.labels[DIGEST_LABEL] == digest
-        ),
-        None,
-    )
+    wanted = identity_alias(spec)
+    return next((version for version in versions if wanted in version.aliases), None)
 
 
 def _require_ours(versions: tuple[VersionRecord, ...], spec: VersionSpec, doing: Doing) -> None:
@@ -163,13 +156,12 @@ def _require_ours(versions: tuple[VersionRecord, ...], spec: VersionSpec, doing:
     for version in versions:
         if version.key is None or version.key.version != spec.version:
             continue
-        registered = version.labels.get(DIGEST_LABEL, "")
-        if registered != digest_label(spec.digest):
+        if version.content != content_mark(spec):
             raise VertexError(
                 f"{doing}: the registry has a version {spec.version} with other content "
-                f"({registered[:12]}, the bucket has {digest_label(spec.digest)[:12]}), and a "
-                f"version never changes. Publish it under a new number, or, if it was a mistake, "
-                f"remove {version.name}."
+                f"({version.content}, the bucket has {content_mark(spec)}), and a version never "
+                "changes. Publish it under a new number, or, if it was a mistake, remove "
+                f"{version.name}."
             )
 
 
@@ -179,7 +171,7 @@ def _require_free(versions: tuple[VersionRecord, ...], spec: AliasesSpec, doing:
         return
     for version in versions:
         taken = sorted(set(version.aliases) & spec.aliases.keys() - {DEFAULT})
-        if taken and not is_owned(version.labels, spec.owner):
+        if taken and (version.key is None or not is_owned(version.labels, spec.owner)):
             raise VertexError(
                 f"{doing}: {taken[0]} names {version.name}, which this stack did not register. "
                 f"Write another label below {spec.owner.key}.labels, or take the model up with: "
