@@ -4,6 +4,7 @@ Each has a digest of what it belongs to: `a-b` and `c` together are not `a` and 
 deleted and made anew under other settings never meets its own old name.
 """
 
+import hashlib
 import re
 from typing import Final
 
@@ -16,6 +17,11 @@ _ACCOUNT_CHARACTERS: Final = 30
 _FEDERATION_CHARACTERS: Final = 32
 _TOPIC_CHARACTERS: Final = 60
 _LABEL_CHARACTERS: Final = 63
+# Two are left for a letter in front.
+_MODEL_CHARACTERS: Final = 61
+_REPOSITORY_CHARACTERS: Final = 63
+# Vertex AI's numbers for endpoints that are chosen have at most nine digits.
+_ENDPOINTS_FROM: Final = 10**8
 
 
 def bucket_name(*, project: str, stack: str) -> str:
@@ -58,6 +64,23 @@ def federation_id(stack: str, *, repository: str) -> str:
 def budget_topic_name(stack: str) -> str:
     """Name the topic that messages of the budget go to."""
     return _named("servestack", stack, "budget", limit=_TOPIC_CHARACTERS)
+
+
+def registry_model_id(*, stack: str, model: str) -> str:
+    """Name a model in Vertex AI's registry, where a name starts with a letter."""
+    name = _named(stack, model, limit=_MODEL_CHARACTERS)
+    return name if name[0].isalpha() else f"m-{name}"
+
+
+def endpoint_id(*, stack: str, model: str, settings: str) -> str:
+    """Choose a model's endpoint's number; `settings` are those that need another one beside it."""
+    digest = hashlib.sha256(f"{stack}\0{model}\0{settings}".encode()).hexdigest()
+    return str(_ENDPOINTS_FROM + int(digest, 16) % (9 * _ENDPOINTS_FROM))
+
+
+def image_repository(stack: str) -> str:
+    """Name the stack's repository of images."""
+    return _named("servestack", stack, "images", limit=_REPOSITORY_CHARACTERS)
 
 
 def label_value(text: str) -> str:

@@ -34,6 +34,7 @@ from infra.config.sections.serving import (
     ResourcesConfig,
     ThreadsConfig,
 )
+from infra.config.sections.vertex import VertexModelConfig
 from infra.config.values import (
     Count,
     Label,
@@ -105,6 +106,9 @@ class ModelConfig(Section):
     ports: PortsConfig | None = Field(default=None, description="Fixed ports of a local server.")
     kubernetes: KubernetesModelConfig = Field(
         default=KubernetesModelConfig(), description="What only Kubernetes knows of a model."
+    )
+    vertex: VertexModelConfig = Field(
+        default=VertexModelConfig(), description="What only Vertex AI knows of a model."
     )
     rollout: RolloutConfig | None = Field(
         default=None,

@@ -29,6 +29,8 @@ class Server:
 
     identity: GcpServingIdentity
     grants: Sequence[pulumi.Resource]
+    # Its address, known before it is made; empty where it is no service account.
+    planned_email: str = ""
 
 
 def serving_identities(
@@ -53,6 +55,7 @@ def serving_identities(
         in_cluster = target is Target.KUBERNETES
         acts = config.identity.impersonation or not in_cluster
         one = config.identity.per_model
+        account = service_account_id("serve", stack=place.stack.name, model=group)
         identity = GcpServingIdentity(
             group,
             GcpServingIdentityArgs(
@@ -60,9 +63,7 @@ def serving_identities(
                 project_number=place.project_number,
                 namespace=namespace if in_cluster else "",
                 kubernetes_accounts=tuple(map(service_account_name, models)) if in_cluster else (),
-                account_id=service_account_id("serve", stack=place.stack.name, model=group)
-                if acts
-                else None,
+                account_id=account if acts else None,
                 title=f"Serves {', '.join(models)} of {place.stack.name}"[:100],
                 whole_namespace=not one,
             ),
@@ -75,7 +76,10 @@ def serving_identities(
             prefix=group if one else None,
             after=cluster.ready[:1] if cluster and in_cluster else (),
         )
-        servers |= dict.fromkeys(models, Server(identity=identity, grants=grants))
+        email = f"{account}@{place.project}.iam.gserviceaccount.com" if acts else ""
+        servers |= dict.fromkeys(
+            models, Server(identity=identity, grants=grants, planned_email=email)
+        )
     return servers
 
 

@@ -48,6 +48,8 @@ def _named_versions(model: ModelConfig) -> Iterator[tuple[str, int]]:
         yield "sagemaker.shadow.version", model.sagemaker.shadow.version
     for label, version in model.labels.items():
         yield f"labels.{label}", version
+    for version in model.vertex.keep_versions:
+        yield "vertex.keep_versions", version
 
 
 def _read(bucket_url: str, model: str, version: int) -> Manifest | ServestackError:

@@ -39,7 +39,7 @@ def needed_services(needs: NeededServices) -> tuple[str, ...]:
         _CLUSTER: needs.cluster,
         ("monitoring",): needs.cluster or needs.budget,
         ("containerfilesystem",): needs.cluster and needs.image_streaming,
-        ("aiplatform",): needs.vertex,
+        ("aiplatform", "artifactregistry"): needs.vertex,
         _FEDERATION: needs.federation,
         ("iamcredentials",): needs.impersonation,
         ("cloudkms",): needs.kms,

@@ -11,6 +11,7 @@ from tests.config.aws_examples import AWS_EXAMPLES, ON_AWS
 from tests.config.cloud_examples import BESIDE_MODELS, CLOUD_EXAMPLES
 from tests.config.kubernetes_examples import FOLLOWING, KUBERNETES_EXAMPLES
 from tests.config.release_examples import NAMES, RELEASE_EXAMPLES
+from tests.config.vertex_examples import VERTEX_EXAMPLES
 
 PLATFORMS: Mapping[Platform, Mapping[str, Any]] = {
     Platform.LOCAL: {},
@@ -39,6 +40,7 @@ EXAMPLES: Mapping[str, tuple[Any, Mapping[str, Any]]] = {
     **CLOUD_EXAMPLES,
     **KUBERNETES_EXAMPLES,
     **RELEASE_EXAMPLES,
+    **VERTEX_EXAMPLES,
     "platform": (None, {}),
     "bucket.path": ("/mnt/models", {}),
     "bucket.name": ("example-models", {}),

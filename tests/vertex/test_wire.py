@@ -1,5 +1,6 @@
 """Google's own client against a server that holds the API's rules."""
 
+import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -30,6 +31,7 @@ from infra.serving.vertex.registry import (
     remove_version,
 )
 from infra.serving.vertex.specs import Machine, Owner, Place, Scaling, VersionKey
+from tests.vertex.server.api_error import ApiError
 from tests.vertex.specs import (
     ENDPOINT_ID,
     aliases_spec,
@@ -344,8 +346,6 @@ def test_a_running_operation_is_followed_and_not_started_again(
 def test_a_change_under_our_hands_is_looked_at_again(
     vertex: "VertexServer", api: VertexApi, place: Place
 ) -> None:
-    from tests.vertex.server.api_error import ApiError  # noqa: PLC0415
-
     deployed(api, place, 1, 2)
     vertex.fail("UpdateEndpoint", ApiError(grpc.StatusCode.ABORTED, "etag mismatch"))
     ensure_traffic(api, traffic_spec(place, v1=50, v2=50), quietly)
@@ -355,8 +355,6 @@ def test_a_change_under_our_hands_is_looked_at_again(
 def test_a_lost_answer_does_not_make_a_thing_twice(
     vertex: "VertexServer", api: VertexApi, place: Place
 ) -> None:
-    from tests.vertex.server.api_error import ApiError  # noqa: PLC0415
-
     lost = ApiError(grpc.StatusCode.UNAVAILABLE, "the line broke")
     vertex.fail("UploadModel", lost)
     vertex.fail("GetOperation", lost, times=2)
@@ -376,3 +374,36 @@ def test_a_deployment_that_fails_is_told_once_and_leaves_what_serves(
         ensure_deployment(api, deployment_spec(place, 2), quietly)
     assert vertex.calls.count("DeployModel") == 2
     assert read_traffic(api, traffic_spec(place)) == traffic_spec(place, v1=100).split
+
+
+def test_a_deployment_that_is_stopped_before_its_last_requests_end_loses_them(
+    vertex: "VertexServer", api: VertexApi, place: Place
+) -> None:
+    """So that the test under load can fail."""
+    deployed(api, place, 1, 2)
+    vertex.router.propagation_seconds = 30.0
+    # Every router has known the first split for long, and few know the second.
+    (history,) = vertex.world.splits.values()
+    history[0] = (history[0][0] - 100.0, history[0][1])
+    ensure_traffic(api, traffic_spec(place, v2=100), quietly)
+    remove_deployment(api, deployment_spec(place, 1), quietly)
+    failures = []
+    for _ in range(50):
+        try:
+            vertex.router.answer(place.endpoint(ENDPOINT_ID), {"instances": [0.0]})
+        except ApiError as error:
+            failures.append(error.message)
+    assert any("has ended" in message for message in failures)
+
+
+def test_a_deployment_is_stopped_only_after_its_time(api: VertexApi, place: Place) -> None:
+    deployed(api, place, 1, 2)
+    ensure_traffic(api, traffic_spec(place, v2=100), quietly)
+    began = time.monotonic()
+    told: list[str] = []
+    remove_deployment(api, deployment_spec(place, 1, drain_seconds=1), told.append)
+    assert time.monotonic() - began > 0.5
+    assert "its last requests end" in told[0]
+    # With no traffic at all there is nobody to wait for.
+    stop_traffic(api, traffic_spec(place), quietly)
+    remove_deployment(api, deployment_spec(place, 2, drain_seconds=3600), quietly)

@@ -16,6 +16,7 @@ from infra.config.refusals.places import PLACE_REFUSALS
 from infra.config.refusals.refusal import Place, Refusal
 from infra.config.refusals.rollout import ROLLOUT_REFUSALS
 from infra.config.refusals.sagemaker import SAGEMAKER_REFUSALS
+from infra.config.refusals.vertex import VERTEX_REFUSALS
 
 __all__ = ["REFUSALS", "Place", "Refusal", "accepted_fields"]
 
@@ -28,6 +29,7 @@ REFUSALS: Final = (
     *ROLLOUT_REFUSALS,
     *AWS_REFUSALS,
     *SAGEMAKER_REFUSALS,
+    *VERTEX_REFUSALS,
 )
 
 

@@ -25,7 +25,7 @@ MANAGED_REFUSALS: Final = (
     *(
         Refusal(
             field=f"models.*.{field}",
-            targets=MANAGED,
+            targets=SAGEMAKER,
             reason="a managed service's container takes no such setting",
             remedy="Remove it, or write: target: kubernetes",
         )

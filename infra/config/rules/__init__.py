@@ -14,6 +14,7 @@ from infra.config.rules.models import model_findings
 from infra.config.rules.places import place_findings
 from infra.config.rules.rollout import rollout_findings
 from infra.config.rules.sagemaker import sagemaker_findings
+from infra.config.rules.vertex import vertex_findings
 
 
 def broken_rules(stack: StackConfig) -> Iterator[Finding]:
@@ -26,6 +27,7 @@ def broken_rules(stack: StackConfig) -> Iterator[Finding]:
     yield from budget_findings(stack)
     yield from gcp_findings(stack)
     yield from kubernetes_findings(stack)
+    yield from vertex_findings(stack)
     yield from rollout_findings(stack)
     yield from aws_findings(stack)
     yield from sagemaker_findings(stack)

@@ -5,6 +5,7 @@ from pydantic import Field
 from infra.config.cloud_values import BillingAccount, NetworkName
 from infra.config.sections.section import Section
 from infra.config.values import GcpProject, GcpRegion
+from infra.config.vertex_values import ApiHost
 
 
 class GcpConfig(Section):
@@ -21,6 +22,11 @@ class GcpConfig(Section):
     )
     subnetwork: NetworkName | None = Field(
         default=None, description="Existing subnetwork in the region, in that network."
+    )
+    vertex_host: ApiHost | None = Field(
+        default=None,
+        description="Host of the Vertex AI API, for example inside a private network. "
+        "Absent: the region's own.",
     )
     billing_account: BillingAccount | None = Field(
         default=None, description="Account that pays for the project; the budget needs it."

@@ -6,11 +6,12 @@ begun, and its traffic would be written without a look at what runs. docs/adr/00
 
 from collections.abc import Mapping
 
+from infra.labels import STACK_LABEL
 from infra.serving.vertex.api import VertexApi
 from infra.serving.vertex.faults import ChangedError, Doing, VertexError
 from infra.serving.vertex.operations import converge, follow, lock_of, settle
 from infra.serving.vertex.progress import Tell
-from infra.serving.vertex.records import STACK_LABEL, EndpointRecord, is_owned, owner_labels
+from infra.serving.vertex.records import EndpointRecord, is_owned, owner_labels
 from infra.serving.vertex.specs import DeploymentSpec, EndpointSpec, TrafficSpec
 
 

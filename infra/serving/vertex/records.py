@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from infra.gcp_names import label_value
+from infra.labels import STACK_LABEL
 from infra.serving.vertex.specs import (
     EndpointKind,
     Machine,
@@ -15,10 +17,8 @@ from infra.serving.vertex.specs import (
 )
 
 # How a thing of ours is known again, by whoever lost the state that said so.
-STACK_LABEL: Final = "servestack-stack"
 MODEL_LABEL: Final = "servestack-model"
 VERSION_LABEL: Final = "servestack-version"
-_LABEL_CHARACTERS: Final = 63
 # The alias that a version of ours is registered with. The registry gives an alias to one version
 # only and merges labels of a model into all its versions, so labels could not tell them apart.
 _IDENTITY: Final = re.compile(r"v([1-9][0-9]*)-([0-9a-f]{12})-([0-9a-f]{16})")
@@ -26,7 +26,7 @@ _IDENTITY: Final = re.compile(r"v([1-9][0-9]*)-([0-9a-f]{12})-([0-9a-f]{16})")
 
 def owner_labels(owner: Owner) -> dict[str, str]:
     """Say who made a thing."""
-    return {STACK_LABEL: _label(owner.stack), MODEL_LABEL: _label(owner.model)}
+    return {STACK_LABEL: label_value(owner.stack), MODEL_LABEL: owner.model}
 
 
 def is_owned(labels: Mapping[str, str], owner: Owner) -> bool:
@@ -122,8 +122,3 @@ class OperationRecord:
     error_code: int = 0
     error: str = ""
     stage: str = ""
-
-
-def _label(text: str) -> str:
-    lower = "".join(mark if mark.isalnum() or mark in "_-" else "_" for mark in text.lower())
-    return lower[:_LABEL_CHARACTERS]

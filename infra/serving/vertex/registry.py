@@ -6,13 +6,13 @@ with. Finding comes before making: what a lost or killed run left is taken up.
 
 from collections.abc import Mapping
 
+from infra.labels import STACK_LABEL
 from infra.serving.vertex.aliases import DEFAULT, alias_steps
 from infra.serving.vertex.api import VertexApi
 from infra.serving.vertex.faults import ChangedError, Doing, VertexError
 from infra.serving.vertex.operations import converge, follow, lock_of, settle
 from infra.serving.vertex.progress import Tell
 from infra.serving.vertex.records import (
-    STACK_LABEL,
     VersionRecord,
     content_mark,
     identity_alias,
