@@ -6,6 +6,7 @@ from typing import Any
 _CI = {"identity": {"ci": {"github": {"repository": "example/models", "environment": "prod"}}}}
 _BUDGET = {"budget": {"monthly": 500, "emails": ["ml-team@example.com"]}}
 _VPC = {"vpc": "vpc-0a1b2c3d", "subnets": ["subnet-0a1b2c3d", "subnet-4e5f6a7b"]}
+_L4 = {"cluster": {"gpu_pools": {"heart": {"accelerator": "nvidia-l4"}}}}
 _RANGE = {"autoscaling": {"min_replicas": 1, "max_replicas": 2}}
 
 
@@ -72,24 +73,25 @@ AWS_EXAMPLES: Mapping[str, tuple[Any, Mapping[str, Any]]] = {
 ON_AWS: Mapping[str, tuple[Any, Mapping[str, Any]]] = {
     "gcp.billing_account": ("012345-6789AB-CDEF01", {}),
     "bucket.kms_key": ("arn:aws:kms:eu-central-1:123456789012:key/0a1b2c3d", {}),
-    "cluster.regional": (False, {}),
+    "cluster.regional": (False, {"cluster": {"zones": ["eu-central-1a", "eu-central-1b"]}}),
     "cluster.zones": (["eu-central-1a", "eu-central-1b"], {}),
     "cluster.gpu_pools.*.machine_type": (
         "g6.2xlarge",
-        {"cluster": {"gpu_pools": {"heart": {"accelerator": "nvidia-l4"}}}},
+        _L4,
     ),
     "cluster.gpu_pools.*.accelerators_per_node": (
         4,
-        {"cluster": {"gpu_pools": {"heart": {"accelerator": "nvidia-l4"}}}},
+        _L4,
     ),
     "cluster.gpu_pools.*.reservation": (
         "cr-0123456789abcdef0",
-        {"cluster": {"gpu_pools": {"heart": {"accelerator": "nvidia-l4"}}}},
+        _L4,
     ),
     "cluster.gpu_pools.*.zones": (
         ["eu-central-1b"],
-        {"cluster": {"gpu_pools": {"heart": {"accelerator": "nvidia-l4"}}}},
+        _L4,
     ),
+    "cluster.gpu_pools.*.partition": ("1g.5gb", _L4),
     "cluster.system_pool.machine_type": ("m6i.2xlarge", {}),
     "identity.publishers": (["arn:aws:iam::123456789012:role/ml-team"], {}),
     "budget.monthly": (400, _BUDGET),
