@@ -14,9 +14,8 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from functools import partial
-from typing import Final, Self, TypeVar
+from typing import Final, NamedTuple, Self, TypeVar
 
 from model_export.errors import ModelExportError, RefusedError
 from model_export.manifest import Signature
@@ -51,16 +50,11 @@ _METADATA_LEAST_SECONDS: Final = 1.0
 _T = TypeVar("_T")
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Metadata:
+class _Metadata(NamedTuple):
     """What the model said of itself, and since when that is known."""
 
     signatures: Signatures | None
-    since: float = field(default_factory=time.monotonic)
-
-    @property
-    def age_seconds(self) -> float:
-        return time.monotonic() - self.since
+    since: float
 
 
 class Client:
@@ -142,17 +136,19 @@ class Client:
     def _newer_signature(self, deadline: Deadline) -> Signature | None:
         """Look again, unless just now: another version may serve that takes something else."""
         known = self._known
-        if known is None or self.target.version or known.age_seconds < _METADATA_LEAST_SECONDS:
+        if known is None or self.target.version:
+            return None
+        if time.monotonic() - known.since < _METADATA_LEAST_SECONDS:
             return None
         self._known = None
         return self._signature(deadline)
 
     def _metadata(self, deadline: Deadline) -> _Metadata:
         known = self._known
-        if known and (self.target.version or known.age_seconds < _METADATA_SECONDS):
+        if known and (self.target.version or time.monotonic() - known.since < _METADATA_SECONDS):
             return known
         signatures = self._retries.call(deadline, self._transport.signatures)
-        self._known = known = _Metadata(signatures=signatures)
+        self._known = known = _Metadata(signatures, time.monotonic())
         return known
 
 
@@ -209,8 +205,9 @@ def connect(  # noqa: PLR0913 keywords, each with a default
         model = model or place.model
     target = Target(model=model, version=version, label=label, signature=signature)
     _check(place, target)
+    retries = retries or Retries()
     client = Client(
-        _transport(place, target, connections, timeout_seconds),
+        _transport(place, target, connections, timeout_seconds, retries),
         target,
         where=place.name,
         timeout_seconds=timeout_seconds,
@@ -224,7 +221,7 @@ def connect(  # noqa: PLR0913 keywords, each with a default
 
 
 def _transport(
-    place: Endpoint, target: Target, connections: int, timeout_seconds: float
+    place: Endpoint, target: Target, connections: int, timeout_seconds: float, retries: Retries
 ) -> Transport:
     # Each is imported when it is asked for: gRPC and the clouds' clients are slow to load.
     match place:
@@ -235,7 +232,7 @@ def _transport(
         case GrpcEndpoint():
             from model_export.prediction.grpc_transport import GrpcTransport  # noqa: PLC0415
 
-            return GrpcTransport(place, target)
+            return GrpcTransport(place, target, repeats=retries.idempotent)
         case VertexEndpoint():
             from model_export.prediction.vertex import VertexTransport  # noqa: PLC0415
 

@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
@@ -36,6 +37,7 @@ _ARRAY_DTYPES: Final[Mapping[str, np.dtype[Any]]] = {
 _NUMBERS: Final = {
     _ARRAY_DTYPES[name]: number for number, name in wire.DTYPES.items() if name in _ARRAY_DTYPES
 }
+_READ: Final = {number: (wire.DTYPES[number], dtype) for dtype, number in _NUMBERS.items()}
 # Which kinds of JSON values (numpy's letters) stand for a dtype's kind: 1 may be meant as 1.0,
 # but 1.5 is no integer and "1" is no number.
 _ACCEPTED_KINDS: Final = {"f": "fiu", "i": "iu", "u": "iu", "b": "b"}
@@ -127,12 +129,13 @@ def fill_tensor(tensor: Any, array: NDArray[Any]) -> None:
 
 def from_tensor(tensor: Any) -> NDArray[Any]:
     """Read a message, packed or not."""
-    name = wire.DTYPES.get(tensor.dtype, "")
-    dtype = _ARRAY_DTYPES.get(name)
-    if dtype is None:
+    number = tensor.dtype
+    if number not in _READ:
         raise ModelExportError(
-            f"The server answered with a {name or tensor.dtype} tensor, which JSON cannot hold."
+            f"The server answered with a {wire.DTYPES.get(number, number)} tensor, which JSON "
+            "cannot hold."
         )
+    name, dtype = _READ[number]
     shape = tuple([dim.size for dim in tensor.shape.dims])
     if content := tensor.content:
         return np.frombuffer(content, dtype).reshape(shape).copy()
@@ -196,7 +199,7 @@ def _json(name: str, value: Any) -> Any:
 
 def _filled(values: NDArray[Any], shape: tuple[int, ...]) -> NDArray[Any]:
     """Repeat the last value up to the shape, which is how TensorFlow shortens a constant."""
-    missing = int(np.prod(shape)) - values.size
+    missing = math.prod(shape) - values.size
     return (
         np.pad(values, (0, missing), mode="edge").reshape(shape)
         if missing

@@ -24,10 +24,12 @@ from model_export.savedmodel import read_signatures
 from model_export.tensors import fill_tensor, from_tensor
 
 _SERVICE: Final = "/tensorflow.serving.PredictionService"
-_NO_MESSAGE_LIMIT: Final = [
+_OPTIONS: Final = [
     ("grpc.max_receive_message_length", -1),
     ("grpc.max_send_message_length", -1),
 ]
+# What gRPC does to be able to repeat a call is lost on a client that repeats it itself.
+_NO_RETRIES: Final = [("grpc.enable_retries", 0)]
 _FAILURES: Final[Mapping[grpc.StatusCode, Failure]] = {
     grpc.StatusCode.INVALID_ARGUMENT: "instances",
     grpc.StatusCode.OUT_OF_RANGE: "instances",
@@ -41,16 +43,15 @@ _FAILURES: Final[Mapping[grpc.StatusCode, Failure]] = {
 
 
 class GrpcTransport:
-    """A channel carries any number of calls at once."""
+    """A channel carries any number of calls at once; `repeats` if a lost call is made again."""
 
-    def __init__(self, endpoint: GrpcEndpoint, target: Target) -> None:
+    def __init__(self, endpoint: GrpcEndpoint, target: Target, *, repeats: bool) -> None:
         self._address = endpoint.address
+        options = _OPTIONS + _NO_RETRIES if repeats else _OPTIONS
         self._channel = (
-            grpc.secure_channel(
-                endpoint.address, grpc.ssl_channel_credentials(), options=_NO_MESSAGE_LIMIT
-            )
+            grpc.secure_channel(endpoint.address, grpc.ssl_channel_credentials(), options=options)
             if endpoint.is_encrypted
-            else grpc.insecure_channel(endpoint.address, options=_NO_MESSAGE_LIMIT)
+            else grpc.insecure_channel(endpoint.address, options=options)
         )
         self._model_spec = _model_spec(target)
         self._metadata_request = wire.message("MetadataRequest")
