@@ -104,8 +104,7 @@ class S3Bucket:
         if answer and not answer.made:
             raise ObjectExistsError(f"{self.url}/{key} exists already.")
         if answer:
-            checksum = answer.headers.get("x-amz-checksum-crc32c")
-            return self._made(key, content, answer.headers["ETag"], checksum)
+            return self._made(key, content, answer.tag, answer.checksum)
         return self._conditionally(
             self._client.put_object,
             key,
