@@ -63,10 +63,14 @@ class EngineLog:
         self.errors.append(_clean(message))
 
     @property
-    def reasons(self) -> list[str]:
+    def own_reasons(self) -> list[str]:
         """Give the errors without their echoes and repetitions."""
-        told = dict.fromkeys(self.errors)
-        return [error for error in told if not error.startswith(_ECHOES)] or list(told)
+        return [error for error in dict.fromkeys(self.errors) if not error.startswith(_ECHOES)]
+
+    @property
+    def reasons(self) -> list[str]:
+        """Give them; where there are only echoes, those."""
+        return self.own_reasons or list(dict.fromkeys(self.errors))
 
     @property
     def reason(self) -> str:

@@ -220,7 +220,7 @@ def _resources(preview: Preview | None, room: int) -> str:
         return ""
     changes = sorted(preview.of("create", "import", "update", "replace", "delete"), key=_place_of)
     if not changes:
-        return "No resource changes.\n\n"
+        return "" if preview.errors else "No resource changes.\n\n"
     counts = [
         f"{count} to {action}"
         for action in _ORDER

@@ -159,7 +159,10 @@ class StackEngine:
             forbids = any(event.policy_event is not None for event in events)
             if not log.errors and not forbids:
                 raise OperationFailedError(_stderr(error)) from None
-        return preview_of_events(events, asked_policies=bool(policy_packs), errors=log.reasons)
+            # That a preview fails is no news where a policy says why.
+            errors = log.own_reasons if forbids else log.reasons
+            return preview_of_events(events, asked_policies=bool(policy_packs), errors=errors)
+        return preview_of_events(events, asked_policies=bool(policy_packs))
 
     def preview_changes(self) -> int:
         """Count the resources that `up` would change, after looking at what is really there."""
