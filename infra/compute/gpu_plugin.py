@@ -35,9 +35,11 @@ from pulumi_kubernetes.meta.v1 import LabelSelectorArgs, ObjectMetaArgs
 
 from infra.compute.eks_pools import ACCELERATOR_LABEL, SHARING_LABEL
 from infra.compute.pools import NVIDIA_GPU
+from infra.names import content_name
 
 COMPONENT_TYPE: Final = "servestack:compute:GpuPlugin"
 IMAGE: Final = "nvcr.io/nvidia/k8s-device-plugin:v0.17.4"
+_NAME: Final = "servestack-gpu-plugin"
 _NAMESPACE: Final = "kube-system"
 _SETTINGS_DIRECTORY: Final = "/config"
 _SETTINGS_FILE: Final = "config.yaml"
@@ -58,21 +60,28 @@ class GpuPlugin(pulumi.ComponentResource):
         self, name: str, args: GpuPluginArgs, opts: pulumi.ResourceOptions | None = None
     ) -> None:
         super().__init__(COMPONENT_TYPE, name, None, opts)
+        # By their names in the cluster, which one stack alone has.
         for clients in sorted(set(args.clients_per_gpu), key=lambda count: count or 0):
-            self._plugin(f"{name}-{clients or 'whole'}", clients)
+            self._plugin(f"{_NAME}-{clients or 'whole'}", clients)
         self.register_outputs({})
 
     def _plugin(self, name: str, clients: int | None) -> None:
         labels = {"app.kubernetes.io/name": name, "app.kubernetes.io/managed-by": "servestack"}
+        settings = _settings(clients)
         config = ConfigMap(
             name,
-            metadata=ObjectMetaArgs(namespace=_NAMESPACE, labels=labels),
-            data={_SETTINGS_FILE: _settings(clients)},
+            metadata=ObjectMetaArgs(
+                # Other settings are another object, so that the plug-in rolls over to them.
+                name=content_name(name, content=settings),
+                namespace=_NAMESPACE,
+                labels=labels,
+            ),
+            data={_SETTINGS_FILE: settings},
             opts=pulumi.ResourceOptions(parent=self),
         )
         DaemonSet(
             name,
-            metadata=ObjectMetaArgs(namespace=_NAMESPACE, labels=labels),
+            metadata=ObjectMetaArgs(name=name, namespace=_NAMESPACE, labels=labels),
             spec=DaemonSetSpecArgs(
                 selector=LabelSelectorArgs(match_labels=labels),
                 template=PodTemplateSpecArgs(

@@ -17,13 +17,20 @@ def aws_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield url
 
 
+@pytest.fixture(scope="session")
+def aws_types(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Give the file in which the stand-in keeps what it read off the SDK."""
+    return tmp_path_factory.mktemp("types") / "aws.json"
+
+
 @pytest.fixture(scope="module")
 def stack(
-    engine: Engine, aws_url: str, tmp_path_factory: pytest.TempPathFactory
+    engine: Engine, aws_url: str, aws_types: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[AwsStack]:
     """One stack for a module, since each run of the engine costs seconds."""
     empty(aws_url)
-    made = make_aws_stack(tmp_path_factory.mktemp("aws") / "stack", engine, "aws-dev", aws_url)
+    directory = tmp_path_factory.mktemp("aws") / "stack"
+    made = make_aws_stack(directory, engine, "aws-dev", aws_url, aws_types)
     yield made
     made.faults({})
     if made.up_ran:

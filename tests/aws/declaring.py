@@ -56,11 +56,13 @@ def answer_of(token: str, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
             raise AssertionError(f"{token} was called with {arguments}")
 
 
-def declared(raw: Mapping[str, Any], monkeypatch: pytest.MonkeyPatch) -> Declaration:
+def declared(
+    raw: Mapping[str, Any], monkeypatch: pytest.MonkeyPatch, *, stack: str = "test"
+) -> Declaration:
     """Run the program with this configuration."""
     config = {
         f"servestack:{key}": value if isinstance(value, str) else json.dumps(value)
         for key, value in raw.items()
     }
     monkeypatch.setenv("PULUMI_CONFIG", json.dumps(config))
-    return declare(main, outputs_of=outputs_of, answer_of=answer_of)
+    return declare(main, outputs_of=outputs_of, answer_of=answer_of, stack=stack)

@@ -20,7 +20,9 @@ from model_export.cli import main
 from tests.aws.moto_server import CREDENTIALS, REGION
 from tests.engine.harness import CHECKOUT, STACK_FILE_HEAD, Project
 from tests.standins.aws import FAULTS_VARIABLE
+from tests.standins.gcp_cloud import CLOUD_VARIABLE
 from tests.standins.launchers import with_stand_ins
+from tests.standins.sdk_types import TYPES_VARIABLE
 from tools.engine.acquire import Engine
 from tools.engine.environment import engine_environment
 
@@ -93,9 +95,7 @@ class AwsStack(Project):
         return done.output
 
 
-def make_aws_stack(
-    directory: Path, engine: Engine, stack: str, url: str, plugins: Mapping[str, str] | None = None
-) -> AwsStack:
+def make_aws_stack(directory: Path, engine: Engine, stack: str, url: str, types: Path) -> AwsStack:
     directory.mkdir(parents=True)
     for name in ("Pulumi.yaml", f"Pulumi.{stack}.yaml", "__main__.py"):
         shutil.copy(CHECKOUT / name, directory / name)
@@ -104,8 +104,10 @@ def make_aws_stack(
     file.write_text(STACK_FILE_HEAD + file.read_text())
     home = directory / ".servestack"
     (home / "state").mkdir(parents=True)
+    objects = directory / "objects"
+    objects.mkdir()
     environment = with_stand_ins(
-        plugins or ["aws"],
+        {"aws": "aws", "kubernetes": "kubernetes_echo"},
         directory=directory / "plugins",
         environ=engine_environment(
             checkout=CHECKOUT,
@@ -119,6 +121,8 @@ def make_aws_stack(
         **CREDENTIALS,
         "AWS_ENDPOINT_URL": url,
         FAULTS_VARIABLE: str(directory / "faults.json"),
+        TYPES_VARIABLE: str(types),
+        CLOUD_VARIABLE: str(objects),
         "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
     }
     made = AwsStack(

@@ -2,11 +2,12 @@
 
 AWS_ENDPOINT_URL names the server. SERVESTACK_TESTS_FAULTS names a file that a test writes: by
 `TYPE NAME` what the service refuses, or `rolls back` for an update of an endpoint that SageMaker
-takes back in silence.
+takes back in silence; by `each once` which call fails everywhere the first time.
 """
 
 import json
 import os
+from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final
 
@@ -23,10 +24,13 @@ from tests.standins.provider import (
     changed_properties,
     serve,
 )
+from tests.standins.sdk_types import TYPES_VARIABLE, SdkTypes
 from tests.standins.values import UNKNOWN, has_unknown
 
 FAULTS_VARIABLE: Final = "SERVESTACK_TESTS_FAULTS"
 ROLLS_BACK: Final = "rolls back"
+# A call of this kind fails at each resource, the first time.
+EACH_ONCE: Final = "each once"
 
 
 class Aws(StandIn):
@@ -34,6 +38,11 @@ class Aws(StandIn):
 
     package = "aws"
     api: Api
+
+    def __init__(self) -> None:
+        super().__init__()
+        store = os.environ.get(TYPES_VARIABLE)
+        self.types = SdkTypes("pulumi_aws", Path(store) if store else None)
 
     def configure(self, config: Properties) -> None:
         self.api = Api(config["region"])
@@ -47,7 +56,13 @@ class Aws(StandIn):
     def check(self, request: Request) -> Checked:
         if request.type not in KINDS:
             raise ResourceError(f"the stand-in for aws knows no {request.type}")
-        return Checked(inputs=request.inputs)
+        problems = {
+            path: problem
+            for path, problem in self.types.problems(request.type, request.inputs).items()
+            # Its words have colons in them, which are not read off the text; botocore knows them.
+            if not path.endswith("sseAlgorithm")
+        }
+        return Checked(inputs=request.inputs, failures=problems)
 
     def diff(self, request: Request) -> Difference:
         changed = changed_properties(request.old_inputs, request.inputs)
@@ -59,7 +74,7 @@ class Aws(StandIn):
         kind, inputs = KINDS[request.type], request.inputs
         if request.preview or has_unknown(inputs):
             return "", {**inputs, **_unknown(kind)}
-        self._refuse(request)
+        self._refuse(request, "create")
         id_, outputs = kind.create(self.api, inputs)
         return id_, {**inputs, **outputs}
 
@@ -78,13 +93,13 @@ class Aws(StandIn):
         known = {key: request.old_outputs.get(key, UNKNOWN) for key in kind.outputs}
         if request.preview or has_unknown(request.inputs):
             return {**request.inputs, **known}
-        fault = self._refuse(request)
+        fault = self._refuse(request, "update")
         if fault != ROLLS_BACK and kind.update is not None:
             kind.update(self.api, request.id, request.old_inputs, request.inputs)
         return {**request.inputs, **known}
 
     def delete(self, request: Request) -> None:
-        self._refuse(request)
+        self._refuse(request, "delete")
         KINDS[request.type].delete(self.api, request.id, request.old_inputs)
 
     def invoke(self, function: str, arguments: Properties) -> Properties:
@@ -110,12 +125,18 @@ class Aws(StandIn):
                 }
         return super().invoke(function, arguments)
 
-    def _refuse(self, request: Request) -> str | None:
+    def _refuse(self, request: Request, call: str) -> str | None:
         """Fail as a test has ordered; give what else it ordered."""
         path = os.environ.get(FAULTS_VARIABLE)
         if path is None or not Path(path).exists():
             return None
         faults: dict[str, Any] = json.loads(Path(path).read_text())
+        if faults.get(EACH_ONCE) == call:
+            tried = sha256(f"{call} {request.urn}".encode()).hexdigest()[:16]
+            mark = Path(path).with_name(f"failed-{tried}")
+            if not mark.exists():
+                mark.touch()
+                raise ResourceError("failed once: ServiceUnavailable")
         message = faults.get(f"{request.type.rpartition(':')[2]} {request.name}")
         if message is not None and message != ROLLS_BACK:
             raise ResourceError(message)

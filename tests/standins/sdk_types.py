@@ -68,7 +68,8 @@ def _arguments(package: str, token: str) -> type:
     with_sdk()
     _, module, name = token.split(":")
     found = importlib.import_module(f"{package}.{module.partition('/')[0].replace('/', '.')}")
-    arguments = getattr(found, f"{name}Args")
+    # Where the first name is another type's already, an SDK takes the second.
+    arguments = getattr(found, f"{name}InitArgs", None) or getattr(found, f"{name}Args")
     assert inspect.isclass(arguments)
     return arguments
 
