@@ -73,8 +73,9 @@ def wait_for_rollout(
                 raise
             sleep(_POLL_SECONDS)
             continue
-        last = list(troubles(pods, events, deployment)) or last
-        sure = memory.believed(now, last)
+        seen = list(troubles(pods, events, deployment))
+        last = seen or last
+        sure = memory.believed(now, seen)
         if sure is not None:
             raise NotServingError(_told(server, watched, deployment, sure, pods))
         if is_stuck(deployment) or now - began > watched.timeout_seconds:

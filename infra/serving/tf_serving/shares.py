@@ -40,5 +40,8 @@ def replica_share(*, stable: int, share_percent: int) -> ReplicaShare:
 
 
 def stable_pods_for(share_percent: int) -> int:
-    """Give the least number of stable pods that lets a single canary pod have just its share."""
-    return max(1, round((100 - share_percent) / share_percent))
+    """Give the least number of stable pods beside which a canary can have its share."""
+    pods = 1
+    while not replica_share(stable=pods, share_percent=share_percent).is_near:
+        pods += 1
+    return pods
