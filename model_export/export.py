@@ -96,6 +96,7 @@ def export_model(  # noqa: PLR0913 one keyword for each thing that may be chosen
     source = _read(model)
     asked = (inputs, outputs, preprocess, postprocess, classify, regress, signatures)
     fill: Callable[[Path], Mapping[str, Signature]]
+    of_examples: dict[str, str] = {}
     if isinstance(source, SavedSource) and SERVING_DEFAULT in source.signatures and not any(asked):
         # Nothing can be lost that is not touched.
         fill = partial(_copy, source)
@@ -107,11 +108,13 @@ def export_model(  # noqa: PLR0913 one keyword for each thing that may be chosen
         if classify:
             callee = classify_callee(main, classify)
             endpoints[_CLASSIFY] = Endpoint(callee=callee, method_name=CLASSIFY_METHOD)
+            of_examples[_CLASSIFY] = CLASSIFY_METHOD
         if regress:
             callee = regress_callee(main, regress)
             endpoints[_REGRESS] = Endpoint(callee=callee, method_name=REGRESS_METHOD)
+            of_examples[_REGRESS] = REGRESS_METHOD
         fill = partial(write, endpoints)
-    return _complete(source, directory, fill, instances)
+    return _complete(source, directory, fill, instances, of_examples)
 
 
 def _complete(
@@ -119,6 +122,7 @@ def _complete(
     directory: Path,
     fill: Callable[[Path], Mapping[str, Signature]],
     instances: Sequence[Mapping[str, JsonValue] | JsonValue],
+    of_examples: Mapping[str, str],
 ) -> Signature:
     """Write the model beside its place, add what we know of it, then show all of it at once."""
     try:
@@ -131,7 +135,7 @@ def _complete(
             location = written / EXPORT_RECORD_PATH
             record = _record(source)
             if instances:
-                sample = write_warmup(written, SERVING_DEFAULT, signature, instances)
+                sample = write_warmup(written, SERVING_DEFAULT, signature, instances, of_examples)
                 record = replace(record, sample=sample)
             location.parent.mkdir(exist_ok=True)
             location.write_bytes(dump_export_record(record))

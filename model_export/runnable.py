@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final, Protocol
 
+import numpy as np
+
 from model_export import wire
 from model_export.arrays import Arrays, dtype_of
 from model_export.layout import SAVED_MODEL_NAME
@@ -14,6 +16,8 @@ from model_export.savedmodel import SERVE_TAG, parse_saved_model
 from model_export.tensors import from_tensor
 
 _DEFAULT_SIGNATURE: Final = "serving_default"
+# What Classify and Regress call the input of a signature, whatever the model calls it.
+_EXAMPLES: Final = "inputs"
 
 
 class Original(Protocol):
@@ -80,15 +84,12 @@ class SavedModel:
         ran = skipped = 0
         for document in tf.data.TFRecordDataset(str(warmup)).as_numpy_iterator():
             log = wire.message("PredictionLog").FromString(document)
-            if not log.HasField("predict_log"):
+            request, inputs = _recorded(log)
+            if not inputs:
                 skipped += 1
                 continue
-            request = log.predict_log.request
             try:
-                self.run(
-                    request.model_spec.signature_name or _DEFAULT_SIGNATURE,
-                    {name: from_tensor(tensor) for name, tensor in request.inputs.items()},
-                )
+                self.run(request.model_spec.signature_name or _DEFAULT_SIGNATURE, inputs)
             except Exception as error:
                 error.add_note(f"record {ran + skipped + 1}")
                 raise
@@ -132,6 +133,17 @@ class KerasModel:
             else dict(zip(self._model.output_names, keras.tree.flatten(answer), strict=True))
         )
         return {name: tensor.numpy() for name, tensor in named.items()}
+
+
+def _recorded(log: Any) -> tuple[Any, Arrays]:
+    """Give a warm-up record's request and what it feeds; nothing for what cannot be tried."""
+    if log.HasField("predict_log"):
+        request = log.predict_log.request
+        return request, {name: from_tensor(tensor) for name, tensor in request.inputs.items()}
+    request = (log.regress_log if log.HasField("regress_log") else log.classify_log).request
+    examples = request.input.example_list.examples
+    texts = [example.SerializeToString() for example in examples]
+    return request, {_EXAMPLES: np.array(texts, object)} if texts else {}
 
 
 def load_original(place: Path) -> Original:

@@ -18,7 +18,7 @@ from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 # saved_model.proto, meta_graph.proto, graph.proto, function.proto, node_def.proto, op_def.proto,
 # versions.proto, example.proto, feature.proto, tensor.proto, tensor_shape.proto,
 # tensor_bundle.proto and in TF Serving's model.proto, predict.proto, get_model_metadata.proto,
-# prediction_log.proto.
+# prediction_log.proto, input.proto; classification.proto and regression.proto are alike.
 _SCHEMA: Final = """
 SavedModel        saved_model_schema_version=1:int64 meta_graphs=2:*MetaGraph
 MetaGraph         meta_info=1:MetaInfo graph=2:Graph signatures=5:%SignatureDef assets=6:*AssetFile
@@ -56,8 +56,12 @@ BytesList         value=1:*bytes
 FloatList         value=1:*float
 Int64List         value=1:*int64
 
-PredictionLog     predict_log=6:PredictLog
+PredictionLog     classify_log=2:ExamplesLog regress_log=3:ExamplesLog predict_log=6:PredictLog
 PredictLog        request=1:PredictRequest
+ExamplesLog       request=1:ExamplesRequest
+ExamplesRequest   model_spec=1:ModelSpec input=2:Input
+Input             example_list=1:ExampleList
+ExampleList       examples=1:*Example
 """
 
 # TensorFlow's DataType, by its number.

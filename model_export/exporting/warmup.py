@@ -8,10 +8,14 @@ from pydantic import JsonValue
 
 from model_export import wire
 from model_export.errors import RefusedError
+from model_export.exporting.examples import CLASSIFY_METHOD, REGRESS_METHOD
 from model_export.manifest import Sample, Signature
 from model_export.tensors import columns, rows, to_array, to_tensor
 
 WARMUP_PATH: Final = "assets.extra/tf_serving_warmup_requests"
+# MultiInference has none: a server wants one input tensor for all its signatures, and TensorFlow 2
+# writes one for each.
+_LOGS: Final = {CLASSIFY_METHOD: "classify_log", REGRESS_METHOD: "regress_log"}
 # TF Serving loads no more of them.
 MAX_WARMUP_RECORDS: Final = 1000
 
@@ -21,8 +25,13 @@ def write_warmup(
     signature_name: str,
     signature: Signature,
     instances: Sequence[Mapping[str, JsonValue] | JsonValue],
+    of_examples: Mapping[str, str],
 ) -> Sample:
-    """Let the written model answer the rows, and write each as a warm-up record."""
+    """Let the written model answer the rows, and write each as a warm-up record.
+
+    `of_examples` gives the methods of the signatures that take the same rows as tf.Examples: these
+    are warmed up on as many rows as there is room for, those of Predict all being there.
+    """
     import tensorflow as tf  # noqa: PLC0415 loads TensorFlow, which only an export pays for
 
     if len(instances) > MAX_WARMUP_RECORDS:
@@ -39,6 +48,10 @@ def write_warmup(
     with tf.io.TFRecordWriter(str(directory / WARMUP_PATH)) as writer:
         for instance in plain:
             writer.write(_record(signature_name, signature, instance))
+        room = (MAX_WARMUP_RECORDS - len(plain)) // max(len(of_examples), 1)
+        for name, method in of_examples.items():
+            for instance in plain[:room]:
+                writer.write(_examples_record(name, method, signature, instance))
     return sample
 
 
@@ -68,5 +81,25 @@ def _record(signature_name: str, signature: Signature, instance: JsonValue) -> b
     for name, values in columns([instance], signature.inputs).items():
         tensor = to_tensor(to_array(name, values, signature.inputs[name]))
         request.inputs[name].CopyFrom(tensor)
+    document: bytes = log.SerializeToString()
+    return document
+
+
+def _examples_record(
+    signature_name: str, method: str, signature: Signature, instance: JsonValue
+) -> bytes:
+    log = wire.message("PredictionLog")()
+    request = getattr(log, _LOGS[method]).request
+    request.model_spec.signature_name = signature_name
+    example = request.input.example_list.examples.add()
+    for name, values in columns([instance], signature.inputs).items():
+        array = to_array(name, values, signature.inputs[name]).ravel()
+        feature = example.features.feature[name]
+        if array.dtype == object:
+            feature.bytes.value.extend(array)
+        elif array.dtype.kind == "f":
+            feature.float.value.extend(array.tolist())
+        else:
+            feature.int64.value.extend(map(int, array.tolist()))
     document: bytes = log.SerializeToString()
     return document

@@ -1,6 +1,7 @@
 """What goes before and after a model, and signatures for tf.Examples, on the real server."""
 
 import json
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -9,12 +10,15 @@ import keras
 import pytest
 import tensorflow as tf
 from click.testing import CliRunner
+from tensorflow_serving.apis.prediction_log_pb2 import PredictionLog
 
 from model_export.cli import main
 from model_export.errors import RefusedError
-from model_export.export import Classify, export_model
+from model_export.export import WARMUP_PATH, Classify, export_model
+from model_export.exporting import warmup
 from model_export.manifest import TensorSpec
 from model_export.publish import publish
+from model_export.runnable import SavedModel
 from model_export.savedmodel import parse_saved_model
 from model_export.store import open_store
 from tests.server.core.running import RunningServer, config, start
@@ -60,6 +64,36 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> Path:
         instances=[{"word": "High"}, {"word": "low"}],
     )
     return directory
+
+
+def _kinds(directory: Path) -> Counter[str]:
+    records = tf.data.TFRecordDataset(str(directory / WARMUP_PATH)).as_numpy_iterator()
+    return Counter(PredictionLog.FromString(record).WhichOneof("log_type") for record in records)
+
+
+def test_each_method_is_warmed_up(exported: Path) -> None:
+    assert _kinds(exported) == {"predict_log": 2, "classify_log": 2, "regress_log": 2}
+    assert SavedModel(exported).replay(exported / WARMUP_PATH) == (6, 0)
+
+
+def test_no_more_is_recorded_than_a_server_takes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(warmup, "MAX_WARMUP_RECORDS", 6)
+    export_model(
+        lambda x, kind, flag: {"y": x + tf.cast(kind, tf.float32) + tf.cast(flag, tf.float32)},
+        tmp_path / "m",
+        inputs={
+            "x": TensorSpec(dtype="float32", shape=(None,)),
+            "kind": TensorSpec(dtype="int32", shape=(None,)),
+            "flag": TensorSpec(dtype="bool", shape=(None,)),
+        },
+        classify=Classify(scores="y"),
+        regress="y",
+        instances=[{"x": 0.5, "kind": number, "flag": True} for number in range(3)],
+    )
+    assert _kinds(tmp_path / "m") == {"predict_log": 3, "classify_log": 1, "regress_log": 1}
+    assert SavedModel(tmp_path / "m").replay(tmp_path / "m" / WARMUP_PATH) == (5, 0)
 
 
 @pytest.fixture(scope="module")
