@@ -1,7 +1,7 @@
 """The four resources of Compute Engine that a network is made of, by their tokens.
 
 `pulumi_gcp.compute` has some five hundred classes, and importing it takes longer than all else that
-a preview does (docs/adr/0015). What is wrong in here, the tests see by that very package's types.
+a preview does (docs/adr/0012). What is wrong in here, the tests see by that very package's types.
 """
 
 from collections.abc import Mapping, Sequence

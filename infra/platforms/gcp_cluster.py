@@ -5,6 +5,7 @@ from typing import Final
 
 import pulumi
 
+from infra.compute.gcp_accelerator_zones import chosen_zones
 from infra.compute.gcp_accelerators import ACCELERATORS
 from infra.compute.gke import GkeCluster, GkeClusterArgs, NewCluster
 from infra.compute.gke_network import GkeNetwork, GkeNetworkArgs
@@ -109,7 +110,18 @@ def new_cluster(
 def gpu_pools(config: StackConfig) -> tuple[NodePoolSpec, ...]:
     """Say what each pool with accelerators is like, in the configuration's order."""
     pools = config.cluster.gpu_pools if config.cluster else {}
-    return tuple(_gpu_pool(name, pool, paused=config.paused) for name, pool in pools.items())
+    zones = config.cluster.zones if config.cluster else ()
+    return tuple(
+        _gpu_pool(
+            name,
+            pool,
+            zones=chosen_zones(
+                pool.accelerator, str(config.gcp.region), named=pool.zones, of_cluster=zones
+            ),
+            paused=config.paused,
+        )
+        for name, pool in pools.items()
+    )
 
 
 def cluster_pools(config: StackConfig) -> tuple[GpuPool, ...]:
@@ -123,7 +135,9 @@ def cluster_pools(config: StackConfig) -> tuple[GpuPool, ...]:
     return autopilot_pools(wanted)
 
 
-def _gpu_pool(name: str, pool: GpuPoolConfig, *, paused: bool) -> NodePoolSpec:
+def _gpu_pool(
+    name: str, pool: GpuPoolConfig, *, zones: tuple[str, ...], paused: bool
+) -> NodePoolSpec:
     known = ACCELERATORS.get(pool.accelerator)
     # The configuration asks for the machine where the accelerator is not known.
     machine = pool.machine_type or (known and known.machine_for(pool.accelerators_per_node))
@@ -136,7 +150,7 @@ def _gpu_pool(name: str, pool: GpuPoolConfig, *, paused: bool) -> NodePoolSpec:
         max_nodes=pool.max_nodes,
         disk_size_gb=pool.disk_size_gb,
         spot=pool.spot,
-        zones=pool.zones,
+        zones=zones,
         accelerator=pool.accelerator,
         accelerators_per_node=pool.accelerators_per_node,
         reservation=pool.reservation,

@@ -28,6 +28,8 @@ _COMMANDS: Final[Mapping[str, str]] = {
     "report": "Tell what a change means for the models, for a pull request.",
     "affected": "List the stacks that a change may touch.",
     "cost": "Estimate what the stack costs in a month.",
+    "pause": "Take everything that costs down to its floor.",
+    "resume": "Bring a paused stack back.",
     "bucket": "Print the URL of the stack's bucket.",
 }
 
@@ -73,6 +75,7 @@ def main() -> None:
     servestack rollback                 back to the last good different release
     servestack history                  what was released when, and by whom
     servestack status                   configured, deployed, answering
+    servestack pause                    no server and no node until `servestack resume`
 
     A release is one line of Pulumi.NAME.yaml and one `pulumi up`; the stack's history is the
     release history.

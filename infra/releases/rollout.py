@@ -23,6 +23,10 @@ from infra.releases.verifying import require_answers
 from infra.releases.workspace import StackEngine
 
 
+class PausedError(ServestackError):
+    """A paused stack serves nothing, so nothing is released to it."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class StackFile:
     """A stack's file as it was read, and what it says."""
@@ -66,6 +70,12 @@ def plan_rollout(
     breaking: Sequence[str] = (),
 ) -> Plan:
     """Edit the file in memory, and let the configuration judge the result."""
+    if file.config.paused:
+        stack = file.path.name.removeprefix("Pulumi.").removesuffix(".yaml")
+        raise PausedError(
+            f"Stack {stack} is paused, so nothing could be seen to answer. "
+            f"Run first: servestack resume -s {stack}"
+        )
     content = with_releases(file.content, file.releases, after, name=file.path.name)
     with tempfile.TemporaryDirectory() as scratch:
         # The same name, so that a refusal names the user's own file and key.

@@ -1,4 +1,4 @@
-"""Editing a stack file: the release keys of its models, and not one byte beside them.
+"""Editing a stack file: the keys that commands set, and not one byte beside them.
 
 A YAML writer would lay out the whole file anew. So the parser only says where each key and value
 stands, and the text between is spliced; what comes out is read back and compared before it is
@@ -20,7 +20,9 @@ from infra.errors import ServestackError
 from infra.releases.model_release import ModelRelease
 from infra.releases.yaml_splice import Splice, SpliceError
 
-_MODELS: Final = ("config", "servestack:models")
+_CONFIG: Final = "config"
+_MODELS: Final = (_CONFIG, "servestack:models")
+_PAUSED: Final = "servestack:paused"
 
 
 class StackFileError(ServestackError):
@@ -64,6 +66,28 @@ def with_releases(
         f"{name} cannot be edited without changing something else too: its models are tied "
         f"together by anchors, or are not a plain mapping. Write by hand, below {_MODELS[-1]}:\n"
         f"{wanted}"
+    )
+
+
+def with_paused(content: bytes, *, paused: bool, name: str) -> bytes:
+    """Give the file's new content with the stack paused, or not; `name` names it in errors."""
+    try:
+        text = content.decode()
+        expected = _load(text)
+        if paused or _PAUSED in expected[_CONFIG]:
+            text = Splice(text).put((_CONFIG,), _PAUSED, True if paused else None)
+        # A copy: an alias would carry the change to its other places, which is what must not pass.
+        changed = {key: value for key, value in expected[_CONFIG].items() if key != _PAUSED}
+        if paused:
+            changed[_PAUSED] = True
+        if _load(text) == {**expected, _CONFIG: changed}:
+            return text.encode()
+    except (YAMLError, UnicodeDecodeError, SpliceError):
+        pass  # told below: the file reads as a configuration, but is not laid out as one
+    line = f"{_PAUSED}: true" if paused else f"(nothing: remove {_PAUSED})"
+    raise StackFileError(
+        f"{name} cannot be edited without changing something else too: its configuration is not a "
+        f"plain mapping. Write by hand, below {_CONFIG}:\n  {line}"
     )
 
 

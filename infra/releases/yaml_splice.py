@@ -14,7 +14,14 @@ from ruamel.yaml.nodes import MappingNode, Node, ScalarNode
 _ALIAS: Final = re.compile(r"\s*:\s+(\*[^\s,\]}]+)")
 _COLON: Final = re.compile(r"\s*:")
 # Where a new key looks best: after the last of these that is there.
-_ORDER: Final = ("target", "version", "canary", "labels")
+_ORDER: Final = (
+    "servestack:platform",
+    "servestack:paused",
+    "target",
+    "version",
+    "canary",
+    "labels",
+)
 
 
 class SpliceError(Exception):
@@ -154,6 +161,8 @@ def _is_alias(key: Node, value: Node) -> bool:
 def _flow(value: Any) -> str:
     if isinstance(value, dict):
         return "{" + ", ".join(f"{_plain(key)}: {_flow(item)}" for key, item in value.items()) + "}"
+    if isinstance(value, bool):
+        return "true" if value else "false"
     return _plain(value) if isinstance(value, str) else str(value)
 
 

@@ -9,7 +9,10 @@ from infra.config import ConfigError, StackConfig, parse_stack
 from infra.config.rules.gcp import unchecked
 from tests.config.examples import merged
 
-GCP = {"platform": "gcp", "gcp": {"project": "example-ml", "region": "europe-west4"}}
+GCP: dict[str, Any] = {
+    "platform": "gcp",
+    "gcp": {"project": "example-ml", "region": "europe-west4"},
+}
 AWS = {"platform": "aws", "aws": {"account": "123456789012", "region": "eu-central-1"}}
 PAID = {"gcp": {"billing_account": "000000-000000-000000"}}
 HEART = {"models": {"heart": {"version": 2}}}
@@ -128,6 +131,27 @@ POOL = "cluster.gpu_pools.gpus"
             pool("nvidia-tesla-a100", partition="1g.5gb"),
         ),
         (
+            f"{POOL}.accelerator",
+            stack(gcp={"region": "europe-north2"}, cluster={"gpu_pools": L4}),
+            stack(gcp={"region": "europe-west1"}, cluster={"gpu_pools": L4}),
+        ),
+        (
+            f"{POOL}.zones",
+            stack(gcp={"region": "us-east4"}, cluster={"zones": ["us-east4-b"], "gpu_pools": L4}),
+            stack(gcp={"region": "us-east4"}, cluster={"zones": ["us-east4-c"], "gpu_pools": L4}),
+        ),
+        (
+            "models.heart.gpu.count",
+            gpu_model({"type": "nvidia-l4", "count": 3}, autopilot=True),
+            gpu_model({"type": "nvidia-l4", "count": 4}, autopilot=True),
+        ),
+        (
+            "models.heart.gpu.type",
+            gpu_model({"type": "nvidia-h200-141gb", "count": 8}, autopilot=True)
+            | {"gcp": {**GCP["gcp"], "region": "us-west2"}},
+            gpu_model({"type": "nvidia-h200-141gb", "count": 8}, autopilot=True),
+        ),
+        (
             "models.heart.gpu.type",
             gpu_model({"type": "nvidia-tesla-t4"}, gpu_pools=L4),
             gpu_model({"type": "nvidia-tesla-t4"}, autopilot=True),
@@ -234,6 +258,12 @@ def test_what_no_table_knows_is_said_to_be_unchecked() -> None:
     told = list(unchecked(parsed(pool("nvidia-x900", machine_type="x9-highgpu-1g"))))
     assert len(told) == 1
     assert told[0].startswith("servestack:cluster.gpu_pools.gpus.accelerator: nvidia-x900")
+    told = list(unchecked(parsed(pool(zones=["europe-west4-z"]))))
+    assert [line.partition(" in ")[0] for line in told] == [
+        f"servestack:{POOL}.zones: europe-west4-z did not have nvidia-l4"
+    ]
+    told = list(unchecked(parsed(pool("nvidia-gb200", accelerators_per_node=4))))
+    assert [line.partition(": ")[0] for line in told] == [f"servestack:{POOL}.zones"]
     told = list(unchecked(parsed(pool(machine_type="g9-standard-4"))))
     assert [line.partition(" is not known here")[0] for line in told] == [
         "servestack:cluster.gpu_pools.gpus.machine_type: g9-standard-4"

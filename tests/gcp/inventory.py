@@ -53,7 +53,12 @@ _CHOSEN: Final[Mapping[str, tuple[str, ...]]] = {
         "maintenancePolicy",
         "deletionProtection",
     ),
-    "gcp:container/nodePool:NodePool": ("autoscaling", "nodeConfig", "upgradeSettings"),
+    "gcp:container/nodePool:NodePool": (
+        "autoscaling",
+        "nodeConfig",
+        "nodeLocations",
+        "upgradeSettings",
+    ),
     "gcp:billing/budget:Budget": ("amount", "budgetFilter", "thresholdRules"),
 }
 

@@ -327,6 +327,25 @@ def test_publishing_can_release_to_a_stack_whose_bucket_it_finds_by_itself(desk:
     assert desk.serving() == {9}
 
 
+def test_a_paused_stack_has_no_server_takes_no_release_and_comes_back_as_it_was(
+    desk: Desk,
+) -> None:
+    before = desk.settle()
+    server = desk.server()
+    told = desk.servestack("pause").stdout
+    assert "still there: the versions in the bucket" in told
+    assert not server.is_running()
+    assert desk.stack_file.read_text().count("servestack:paused: true") == 1
+    assert "paused: servestack resume" in desk.servestack("status").stderr
+    refused = desk.servestack("release", "heart=2", expect=2).stderr
+    assert "Stack local is paused" in refused
+    assert "servestack resume -s local" in refused
+
+    assert "heart 1 http://" in desk.servestack("resume").stdout
+    assert desk.stack_file.read_bytes() == before
+    assert desk.serving() == {1}
+
+
 def test_a_stack_that_was_destroyed_is_told_from_one_that_is_up(desk: Desk) -> None:
     desk.settle()
     server = desk.server()

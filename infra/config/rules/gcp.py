@@ -6,12 +6,13 @@ have taken. What a table of this project does not know is given by `unchecked`, 
 
 from collections.abc import Iterator
 
-from infra.compute.gcp_accelerators import ACCELERATORS, NOT_ON_DEMAND
+from infra.compute.gcp_accelerator_zones import AS_OF, chosen_zones, regions_with, zones_with
+from infra.compute.gcp_accelerators import ACCELERATORS, NOT_ON_DEMAND, Accelerator
 from infra.config.cloud_values import Provisioning
 from infra.config.model import StackConfig
 from infra.config.problems import Finding
 from infra.config.sections.cluster import ClusterConfig, GpuPoolConfig
-from infra.config.values import Platform
+from infra.config.values import Platform, Target
 
 _SOFT_DELETE_DAYS = (7, 90)
 _PRINCIPALS = ("user:", "group:", "serviceAccount:", "principal://", "principalSet://")
@@ -35,6 +36,8 @@ def gcp_findings(stack: StackConfig) -> Iterator[Finding]:
             )
     if stack.cluster is not None:
         yield from _cluster(stack.cluster, stack.gcp.region)
+        if stack.cluster.autopilot:
+            yield from _autopilot(stack)
 
 
 def unchecked(stack: StackConfig) -> Iterator[str]:
@@ -49,6 +52,15 @@ def unchecked(stack: StackConfig) -> Iterator[str]:
             )
         elif pool.machine_type and accelerator.fits(pool.machine_type, 1) is None:
             yield f"{key}.machine_type: {pool.machine_type} is not known here, so it is not checked"
+        known = zones_with(pool.accelerator, str(stack.gcp.region))
+        if accelerator is not None and known is None:
+            yield f"{key}.zones: it is not known here which zones have {pool.accelerator}"
+        others = [zone for zone in pool.zones if known is not None and zone not in known]
+        if others:
+            yield (
+                f"{key}.zones: {', '.join(others)} did not have {pool.accelerator} in {AS_OF}, "
+                "as far as is known here"
+            )
 
 
 def continent_of(region: str) -> str | None:
@@ -128,6 +140,57 @@ def _cluster(cluster: ClusterConfig, region: str | None) -> Iterator[Finding]:
         place = (*at, "gpu_pools", name)
         yield from _zones((*place, "zones"), pool.zones, region)
         yield from _accelerator(place, pool)
+        if region:
+            yield from _place(place, pool, cluster, region)
+
+
+def _place(
+    at: tuple[str, ...], pool: GpuPoolConfig, cluster: ClusterConfig, region: str
+) -> Iterator[Finding]:
+    """Say where a pool's accelerator is, if not here. Who names zones for the pool is believed."""
+    known = zones_with(pool.accelerator, region)
+    if known is None or pool.zones:
+        return
+    if not known:
+        yield _elsewhere((*at, "accelerator"), pool.accelerator, region)
+    elif not chosen_zones(pool.accelerator, region, named=(), of_cluster=cluster.zones):
+        yield Finding(
+            at=(*at, "zones"),
+            rule=f"is missing; of the cluster's zones none has {pool.accelerator}",
+            remedy=f"Write for example: zones: [{known[0]}]",
+        )
+
+
+def _elsewhere(at: tuple[str, ...], accelerator: str, region: str) -> Finding:
+    return Finding(
+        at=at,
+        rule=f"{region} has no {accelerator} (in {AS_OF}); "
+        f"these have it: {', '.join(regions_with(accelerator))}",
+        remedy="Name another accelerator or region; if Google has it here by now, name its zones: "
+        f"zones: [{region}-a]",
+    )
+
+
+def _autopilot(stack: StackConfig) -> Iterator[Finding]:
+    """Check what pods ask of Autopilot, which has no pools that could be checked."""
+    for name, model in stack.models.items():
+        if model.gpu is None or model.target is not Target.KUBERNETES:
+            continue
+        at = ("models", name, "gpu")
+        known = ACCELERATORS.get(model.gpu.type)
+        if known is not None and model.gpu.count not in known.counts:
+            yield _no_machine((*at, "count"), model.gpu.type, model.gpu.count, known)
+        if stack.gcp.region and zones_with(model.gpu.type, stack.gcp.region) == ():
+            yield _elsewhere((*at, "type"), model.gpu.type, stack.gcp.region)
+
+
+def _no_machine(at: tuple[str, ...], accelerator: str, count: int, known: Accelerator) -> Finding:
+    allowed = ", ".join(str(number) for number in known.counts)
+    return Finding(
+        at=at,
+        rule=f"no machine has {count} of {accelerator}; there are machines with {allowed}",
+        remedy=f"Write for example: {at[-1]}: {known.counts[0]}",
+    )
 
 
 def _zones(at: tuple[str, ...], zones: tuple[str, ...], region: str | None) -> Iterator[Finding]:
@@ -152,12 +215,7 @@ def _accelerator(at: tuple[str, ...], pool: GpuPoolConfig) -> Iterator[Finding]:
         return
     count = pool.accelerators_per_node
     if count not in accelerator.counts:
-        allowed = ", ".join(str(number) for number in accelerator.counts)
-        yield Finding(
-            at=(*at, "accelerators_per_node"),
-            rule=f"no machine has {count} of {pool.accelerator}; there are machines with {allowed}",
-            remedy=f"Write for example: accelerators_per_node: {accelerator.counts[0]}",
-        )
+        yield _no_machine((*at, "accelerators_per_node"), pool.accelerator, count, accelerator)
     elif pool.machine_type and accelerator.fits(pool.machine_type, count) is False:
         yield Finding(
             at=(*at, "machine_type"),

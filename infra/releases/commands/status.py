@@ -28,10 +28,14 @@ def command(*, stack: str, watch: bool, drift: bool, as_json: bool) -> None:
     """Tell what is configured, what is deployed and what really answers, model by model.
 
     SHARE is the canary's part of the requests as it came out; SINCE, when what is deployed came.
-    Ends with 1 if the sides are not the same, or something drifted.
+    Ends with 1 if the sides are not the same, or something drifted; of a paused stack only if
+    something drifted.
     """
     session = open_stack(stack)
     while True:
+        paused = session.read().config.paused
+        if paused:
+            click.echo(f"Stack {stack} is paused: servestack resume -s {stack}", err=True)
         statuses = _look(session)
         if as_json:
             print_json(tables.status_document(statuses))
@@ -47,7 +51,8 @@ def command(*, stack: str, watch: bool, drift: bool, as_json: bool) -> None:
         click.echo(f"drift: {line}", err=as_json)
     if drift and not drifted:
         click.echo("drift: none", err=as_json)
-    if drifted or any(entry.problem for entry in statuses):
+    # A paused stack is not meant to answer.
+    if drifted or (not paused and any(entry.problem for entry in statuses)):
         click.get_current_context().exit(1)
 
 
