@@ -34,19 +34,22 @@ def config_before(path: Path, base: str) -> StackConfig | None:
         return read_stack_file(earlier)
 
 
+def all_stacks(checkout: Path) -> list[str]:
+    """List the stacks that have a file."""
+    start, end = _STACK_FILE
+    return sorted(
+        file.name.removeprefix(start).removesuffix(end) for file in checkout.glob(f"{start}*{end}")
+    )
+
+
 def affected_stacks(checkout: Path, base: str) -> list[str]:
     """List the stacks that a change since a commit may touch; those that were removed are not."""
     changed = (_git(checkout, "diff", "--name-only", "-z", base, "--", ".") or b"").decode()
     names = [name for name in changed.split("\0") if name]
-    stacks = sorted(
-        file.name.removeprefix(_STACK_FILE[0]).removesuffix(_STACK_FILE[1])
-        for file in checkout.glob("Pulumi.*.yaml")
-    )
-    return (
-        stacks
-        if _touches_code(names)
-        else [name for name in stacks if f"Pulumi.{name}.yaml" in names]
-    )
+    stacks = all_stacks(checkout)
+    if _touches_code(names):
+        return stacks
+    return [name for name in stacks if f"Pulumi.{name}.yaml" in names]
 
 
 def _touches_code(names: Sequence[str]) -> bool:

@@ -1,5 +1,6 @@
 """What the engine says while it works: a line for each step, and its errors once. Pure."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
@@ -44,6 +45,7 @@ class EngineLog:
     """Collects the events of one engine run."""
 
     errors: list[str] = field(default_factory=list)
+    forbidden: list[str] = field(default_factory=list)
 
     def take(self, event: "EngineEvent") -> str | None:
         """Take in an event; give the line to show for it, if any."""
@@ -52,6 +54,11 @@ class EngineLog:
                 self.add_error(diagnostic.message)
             elif diagnostic.severity == "warning":
                 return f"  {_clean(diagnostic.message)}"
+        elif (told := event.policy_event) is not None:
+            line = f"{told.policy_name}: {plain(told.message)}"
+            if told.enforcement_level != "mandatory":
+                return f"  policy {line}"
+            self.forbidden.append(f"policy {line}")
         elif (before := event.resource_pre_event) is not None:
             return _step(_PLANNED if before.planning else _DOING, before.metadata)
         elif (after := event.res_outputs_event) is not None and not after.planning:
@@ -69,8 +76,9 @@ class EngineLog:
 
     @property
     def reasons(self) -> list[str]:
-        """Give them; where there are only echoes, those."""
-        return self.own_reasons or list(dict.fromkeys(self.errors))
+        """Give them, and what policies forbid; where there are only echoes, those."""
+        told = [*self.own_reasons, *dict.fromkeys(self.forbidden)]
+        return told or list(dict.fromkeys(self.errors))
 
     @property
     def reason(self) -> str:
@@ -92,6 +100,11 @@ def drift_of(event: "EngineEvent") -> str | None:
         keys = ", ".join(sorted(step.detailed_diff or step.diffs or ())) or "its properties"
         return f"{resource} has other values: {keys}"
     return None
+
+
+def plain(text: str) -> str:
+    """Take out the terminal's colours and the engine's marks for them."""
+    return re.sub(r"\x1b\[[0-9;]*m|<\{%[^%]*%\}>", "", text).strip()
 
 
 def _step(words: dict[str, str], step: "StepEventMetadata") -> str | None:

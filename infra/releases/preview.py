@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from infra.errors import ServestackError
-from infra.releases.engine_log import EngineLog
+from infra.releases.engine_log import EngineLog, plain
 from infra.releases.secrecy import SECRET, SECRET_SIGNATURE, SIGNATURE
 
 if TYPE_CHECKING:
@@ -124,7 +124,7 @@ def preview_of_events(
         PolicyFinding(
             rule=told.policy_name,
             level=told.enforcement_level,
-            message=_plain(told.message),
+            message=plain(told.message),
             resource=told.resource_urn.rpartition("::")[2] if told.resource_urn else None,
         )
         for event in events
@@ -151,7 +151,7 @@ def preview_of_document(text: str) -> Preview:
         log = EngineLog()
         for told in document.get("diagnostics") or ():
             if told.get("severity") == "error":
-                log.add_error(_plain(told["message"]))
+                log.add_error(plain(told["message"]))
     except (ValueError, KeyError, TypeError) as error:
         raise ServestackError(
             "This is no preview: give the output of `pulumi preview --json`, whole and unchanged."
@@ -300,8 +300,3 @@ def _hidden(value: Any) -> bool:
     if isinstance(value, Mapping):
         return value.get(SIGNATURE) == SECRET_SIGNATURE
     return bool(value == SECRET)
-
-
-def _plain(text: str) -> str:
-    """Take out the terminal's colours and the engine's marks for them."""
-    return re.sub(r"\x1b\[[0-9;]*m|<\{%[^%]*%\}>", "", text).strip()

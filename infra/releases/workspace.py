@@ -164,12 +164,14 @@ class StackEngine:
             return preview_of_events(events, asked_policies=bool(policy_packs), errors=errors)
         return preview_of_events(events, asked_policies=bool(policy_packs))
 
-    def preview_changes(self) -> int:
+    def preview_changes(self, policy_packs: Sequence[str] = ()) -> int:
         """Count the resources that `up` would change, after looking at what is really there."""
         with self._reported("preview") as log:
             # Of a local stack the update itself tells, without a question in between.
             listener = log.take if self.is_local else self._listener(log)
-            result = self._automation.preview(refresh=True, on_event=listener)
+            result = self._automation.preview(
+                refresh=True, on_event=listener, policy_packs=[*policy_packs]
+            )
         return sum(
             count
             for operation, count in result.change_summary.items()
@@ -189,14 +191,18 @@ class StackEngine:
             self._automation.preview_refresh(on_event=listen, show_secrets=False)
         return drifted
 
-    def up(self, message: str | None) -> Mapping[str, Any]:
+    def up(self, message: str | None, policy_packs: Sequence[str] = ()) -> Mapping[str, Any]:
         """Bring the stack to what its file says; give the outputs.
 
         Without a message the engine takes the title of the last commit.
         """
         with self._reported("update") as log:
             result = self._automation.up(
-                refresh=True, message=message, on_event=self._listener(log), show_secrets=False
+                refresh=True,
+                message=message,
+                on_event=self._listener(log),
+                show_secrets=False,
+                policy_packs=[*policy_packs],
             )
         return {key: output.value for key, output in result.outputs.items()}
 

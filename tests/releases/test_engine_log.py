@@ -70,3 +70,24 @@ def test_an_error_that_is_only_an_echo_is_better_than_none() -> None:
     log = EngineLog()
     log.take(error("update failed\n"))
     assert log.reason == "update failed"
+
+
+def test_a_policy_that_forbids_is_the_reason_and_one_that_advises_is_a_line() -> None:
+    def policy(level: str, name: str) -> EngineEvent:
+        told = {
+            "policyName": name,
+            "message": "<{%fg 1%}>do not<{%reset%}>",
+            "color": "never",
+            "policyPackName": "servestack",
+            "policyPackVersion": "1",
+            "policyPackVersionTag": "1",
+            "enforcementLevel": level,
+        }
+        return event(policyEvent=told)
+
+    log = EngineLog()
+    assert log.take(policy("advisory", "cost-labels")) == "  policy cost-labels: do not"
+    assert log.take(policy("mandatory", "public-bucket")) is None
+    log.take(error("update failed"))
+    assert log.reason == "policy public-bucket: do not"
+    assert log.own_reasons == []

@@ -4,9 +4,10 @@ import json
 
 import click
 
-from infra.releases.before import affected_stacks
+from infra.releases.before import affected_stacks, all_stacks
 from infra.releases.commands.answers import project_directory
 from infra.releases.commands.options import JSON
+from tools.engine.environment import is_local_stack
 
 
 @click.command()
@@ -17,10 +18,15 @@ from infra.releases.commands.options import JSON
     metavar="COMMIT",
     help="Compare the working tree with this commit.",
 )
+@click.option("--all", "everything", is_flag=True, help="List every stack.")
+@click.option("--shared", is_flag=True, help="Leave out stacks that live on one machine.")
 @JSON
-def command(*, base: str, as_json: bool) -> None:
+def command(*, base: str, everything: bool, shared: bool, as_json: bool) -> None:
     """List the stacks whose file changed; all of them where the program itself changed."""
-    stacks = affected_stacks(project_directory(), base)
+    checkout = project_directory()
+    stacks = all_stacks(checkout) if everything else affected_stacks(checkout, base)
+    if shared:
+        stacks = [name for name in stacks if not is_local_stack(checkout, name)]
     if as_json:
         click.echo(json.dumps(stacks))
     else:

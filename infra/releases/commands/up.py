@@ -1,5 +1,7 @@
 """`servestack up`: bring the stack to what its file says."""
 
+from collections.abc import Sequence
+
 import click
 
 from infra.releases import quickstart
@@ -10,11 +12,24 @@ from infra.releases.commands.options import CONFIRM, MESSAGE, STACK, YES
 @click.command()
 @STACK
 @click.option("--sample", metavar="MODEL", help="Train, publish and release this sample first.")
+@click.option(
+    "--policy-pack",
+    "policy_packs",
+    multiple=True,
+    metavar="DIR",
+    help="Let this policy pack refuse the update.",
+)
 @MESSAGE
 @YES
 @CONFIRM
 def command(
-    *, stack: str, sample: str | None, message: str | None, yes: bool, confirmed: str | None
+    *,
+    stack: str,
+    sample: str | None,
+    policy_packs: Sequence[str],
+    message: str | None,
+    yes: bool,
+    confirmed: str | None,
 ) -> None:
     """Bring the stack to what its file says; change nothing if it is so already.
 
@@ -27,9 +42,9 @@ def command(
         if sample is not None:
             quickstart.require_declared(file, sample)
             quickstart.provide_named(engine, file, sample)
-        if engine.preview_changes():
+        if engine.preview_changes(policy_packs):
             session.confirm(f"Update stack {stack}?", yes=yes, confirmed=confirmed)
-            outputs = engine.up(message)
+            outputs = engine.up(message, policy_packs)
         else:
             session.say(f"Stack {stack} is as its file says: nothing to change")
             outputs = engine.outputs()
