@@ -69,10 +69,13 @@ JOINED = {
     "models.*.gpu.type",
     "models.*.gpu.count",
 }
+OF_MODELS = ("kubernetes.", "models.")
+# Seen where Vertex AI serves.
+OF_VERTEX = ("gcp.vertex_",)
 FIELDS = {
     path
     for path in accepted_fields(PLACE) - PLACE_FIELDS - COMMAND_FIELDS
-    if path in JOINED or not path.startswith(("kubernetes.", "models."))
+    if path in JOINED or not path.startswith((*OF_MODELS, *OF_VERTEX))
 }
 
 
