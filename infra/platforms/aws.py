@@ -4,6 +4,9 @@ The order is the one in which things need each other; what one of them is like i
 modules beside this one, which take the configuration apart.
 """
 
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
 import pulumi
 import pulumi_aws as aws
 
@@ -11,13 +14,15 @@ from infra.aws_names import alarm_name, bucket_name
 from infra.config.rules.aws import unchecked
 from infra.labels import STACK_LABEL, stack_labels
 from infra.observe.aws_budget import AwsBudget, AwsBudgetArgs
-from infra.platforms.aws_cluster import cluster_outputs, declare_cluster, serve_in_cluster
+from infra.platforms.aws_archives import read_archives
 from infra.platforms.aws_identity import ci, publishers, serving_roles
 from infra.platforms.aws_place import AwsPlace
-from infra.platforms.aws_sagemaker import read_archives, serve_on_sagemaker
 from infra.platforms.published import Manifests, require_published
 from infra.platforms.stack import RunningStack, StackOutputs, configured_outputs
 from infra.storage.s3 import S3ModelBucket, S3ModelBucketArgs
+
+if TYPE_CHECKING:
+    from infra.compute.eks import EksCluster
 
 
 def declare(stack: RunningStack) -> StackOutputs:
@@ -29,24 +34,39 @@ def declare(stack: RunningStack) -> StackOutputs:
     account, region = str(config.aws.account), str(config.aws.region)
     name = config.bucket.name or bucket_name(account=account, region=region, stack=stack.name)
     manifests = require_published(config, stack.file_name, f"s3://{name}")
-    archives = read_archives(stack, f"s3://{name}", manifests)
+    endpoints = read_archives(stack, f"s3://{name}", manifests)
     place = _place(stack, account, region, name, manifests)
-    cluster = declare_cluster(place)
+    cluster = _cluster(place)
     servers = serving_roles(place, cluster)
     models = configured_outputs(config)
-    served = {
-        **serve_in_cluster(place, cluster, servers),
-        **serve_on_sagemaker(place, archives, servers),
-    }
+    outputs: dict[str, object] = {}
+    served: dict[str, Mapping[str, object]] = {}
+    if cluster is not None:
+        from infra.platforms.aws_cluster import (  # noqa: PLC0415 as in _cluster
+            cluster_outputs,
+            serve_in_cluster,
+        )
+
+        served |= serve_in_cluster(place, cluster, servers)
+        outputs |= cluster_outputs(place, cluster)
+    if endpoints:
+        # Amazon's SDK for SageMaker takes a second to load, and not every stack has an endpoint.
+        from infra.platforms.aws_sagemaker import serve_on_sagemaker  # noqa: PLC0415
+
+        served |= serve_on_sagemaker(place, endpoints, servers)
     for model, more in served.items():
         models[model] |= more
-    outputs = {
-        **cluster_outputs(place, cluster),
-        **publishers(place),
-        **ci(place, cluster, servers),
-        **_budget(place),
-    }
+    outputs |= {**publishers(place), **ci(place, cluster, servers), **_budget(place)}
     return StackOutputs(bucket=place.bucket.url, models=models, more=outputs)
+
+
+def _cluster(place: AwsPlace) -> "EksCluster | None":
+    if place.stack.config.cluster is None:
+        return None
+    # The SDKs for networks and clusters take seconds to load, and not every stack has one.
+    from infra.platforms.aws_cluster import declare_cluster  # noqa: PLC0415
+
+    return declare_cluster(place, place.stack.config.cluster)
 
 
 def _place(

@@ -34,18 +34,16 @@ from infra.serving.tf_serving.sources import FetchFromS3, ModelSource, MountedCl
 _CLAIM: Final = "models"
 
 
-def declare_cluster(place: AwsPlace) -> EksCluster | None:
+def declare_cluster(place: AwsPlace, asked: ClusterConfig) -> EksCluster:
     """Declare the cluster that the configuration asks for, and a network for one of our own."""
     config = place.stack.config
-    if config.cluster is None:
-        return None
     cluster = EksCluster(
         "cluster",
         EksClusterArgs(
             account=place.account,
             region=place.region,
             partition=place.partition,
-            cluster=config.cluster.existing or _new_cluster(place, config.cluster),
+            cluster=asked.existing or _new_cluster(place, asked),
             control_role=place.role_name("control"),
             node_role=place.role_name("nodes"),
             network_role=place.role_name("network"),
@@ -56,7 +54,7 @@ def declare_cluster(place: AwsPlace) -> EksCluster | None:
         ),
         place.options(),
     )
-    _autoscale(place, cluster, config.cluster)
+    _autoscale(place, cluster, asked)
     pools = gpu_pools(config)
     if pools:
         GpuPlugin(
@@ -68,11 +66,9 @@ def declare_cluster(place: AwsPlace) -> EksCluster | None:
 
 
 def serve_in_cluster(
-    place: AwsPlace, cluster: EksCluster | None, servers: Mapping[str, Server]
+    place: AwsPlace, cluster: EksCluster, servers: Mapping[str, Server]
 ) -> Mapping[str, Mapping[str, object]]:
     """Declare what Kubernetes serves; give what each model adds to its output."""
-    if cluster is None:
-        return {}
     config = place.stack.config
     namespace = config.kubernetes.namespace or namespace_name(place.stack.name)
     before: list[pulumi.Resource] = [
@@ -99,10 +95,8 @@ def serve_in_cluster(
     )
 
 
-def cluster_outputs(place: AwsPlace, cluster: EksCluster | None) -> dict[str, object]:
+def cluster_outputs(place: AwsPlace, cluster: EksCluster) -> dict[str, object]:
     """Give what `aws eks update-kubeconfig` asks for."""
-    if cluster is None:
-        return {}
     return {"cluster": {"name": cluster.name, "region": place.region, "account": place.account}}
 
 

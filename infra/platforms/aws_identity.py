@@ -2,12 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import pulumi
 import pulumi_aws as aws
 
-from infra.compute.eks import EksCluster
 from infra.config import Target
 from infra.config.aws_values import PodIdentity
 from infra.config.sections.identity import GithubConfig
@@ -28,6 +27,10 @@ from infra.identity.aws_policies import (
 from infra.names import namespace_name, service_account_name
 from infra.platforms.aws_place import AwsPlace
 
+if TYPE_CHECKING:
+    # It brings the SDKs of networks and Kubernetes, which take seconds.
+    from infra.compute.eks import EksCluster
+
 # Amazon's own policies that let look at every setting, and at no content.
 _LOOKING: Final = ("SecurityAudit", "job-function/ViewOnlyAccess")
 
@@ -44,7 +47,7 @@ class Server:
     annotations: Mapping[str, pulumi.Input[str]]
 
 
-def serving_roles(place: AwsPlace, cluster: EksCluster | None) -> dict[str, Server]:
+def serving_roles(place: AwsPlace, cluster: "EksCluster | None") -> dict[str, Server]:
     """Declare who serves each model, and let them read it; by model's name."""
     config = place.stack.config
     if config.identity.per_model:
@@ -94,7 +97,7 @@ def _endpoint_role(place: AwsPlace, group: str, model: str | None) -> Server:
 
 def _pod_role(
     place: AwsPlace,
-    cluster: EksCluster,
+    cluster: "EksCluster",
     group: str,
     model: str | None,
     models: Sequence[str],
@@ -208,7 +211,7 @@ def _publisher_key(place: AwsPlace) -> Mapping[str, Any]:
 
 
 def ci(
-    place: AwsPlace, cluster: EksCluster | None, serving: Mapping[str, Server]
+    place: AwsPlace, cluster: "EksCluster | None", serving: Mapping[str, Server]
 ) -> Mapping[str, Any]:
     """Let CI in, if the configuration names it; give the outputs that its workflow needs."""
     found = place.stack.config.identity.ci

@@ -104,7 +104,7 @@ def test_a_field_that_is_taken_reaches_a_resource(
 
     # Whatever the bucket is called, its content is the one at hand.
     monkeypatch.setattr("infra.platforms.published.read_version", read)
-    monkeypatch.setattr("infra.platforms.aws_sagemaker.read_archive", archived)
+    monkeypatch.setattr("infra.platforms.aws_archives.read_archive", archived)
     changed = merged(around(path, place), stack_with(path, place))
     if place.target is Target.SAGEMAKER and path.startswith("models."):
         del changed["cluster"]  # nothing of it is the model's, and it is large
