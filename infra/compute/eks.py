@@ -17,7 +17,8 @@ from infra.compute.eks_node_group import NodeGroupPlace, node_group
 from infra.compute.eks_pools import NodePoolSpec
 from infra.compute.kubeconfig import CredentialProgram, kubeconfig
 from infra.identity.aws import AwsRole, AwsRoleArgs
-from infra.identity.aws_policies import document, trust_instances, trust_pods
+from infra.identity.aws_policies import document
+from infra.identity.aws_trust import trust_instances, trust_pods
 
 COMPONENT_TYPE: Final = "servestack:compute:EksCluster"
 Endpoint = Literal["public", "private"]

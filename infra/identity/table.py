@@ -8,19 +8,17 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
-from infra.identity.aws_policies import (
+from infra.identity.aws_bucket_policies import (
     BucketPlace,
-    Statement,
     archive_reading,
     bucket_protection,
     log_delivery,
-    node_autoscaling,
     publishing,
     reading,
-    releasing,
     results_writing,
-    sagemaker_running,
 )
+from infra.identity.aws_duties import node_autoscaling, releasing, sagemaker_running
+from infra.identity.aws_policies import Statement
 
 TABLE: Final = Path(__file__).parents[2] / "docs" / "aws.md"
 _BEGIN: Final = "<!-- the table of permissions: python -m infra.identity.table -->"

@@ -17,7 +17,9 @@ from infra.config.aws_values import PodIdentity
 from infra.config.cloud_values import Endpoint
 from infra.config.sections.cluster import ClusterConfig, GpuPoolConfig
 from infra.identity.aws import AwsRole, AwsRoleArgs
-from infra.identity.aws_policies import document, node_autoscaling, trust_pods
+from infra.identity.aws_duties import node_autoscaling
+from infra.identity.aws_policies import document
+from infra.identity.aws_trust import trust_pods
 from infra.names import digested, namespace_name
 from infra.platforms.aws_identity import Server
 from infra.platforms.aws_place import AwsPlace

@@ -11,13 +11,11 @@ from infra.config import Target
 from infra.config.aws_values import PodIdentity
 from infra.config.sections.identity import GithubConfig
 from infra.identity.aws import AwsRole, AwsRoleArgs
-from infra.identity.aws_policies import (
+from infra.identity.aws_bucket_policies import archive_reading, results_writing
+from infra.identity.aws_duties import releasing, sagemaker_running
+from infra.identity.aws_policies import document
+from infra.identity.aws_trust import (
     GITHUB_HOST,
-    archive_reading,
-    document,
-    releasing,
-    results_writing,
-    sagemaker_running,
     trust_github,
     trust_pods,
     trust_principals,

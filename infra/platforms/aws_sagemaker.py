@@ -6,7 +6,7 @@ from typing import Final
 from infra.config import ModelConfig, Target
 from infra.config.aws_values import Shifting as ShiftingKind
 from infra.config.sections.sagemaker import AlarmsConfig, SageMakerConfig, UpdateConfig
-from infra.identity.aws_policies import RESULTS
+from infra.identity.aws_bucket_policies import RESULTS
 from infra.platforms.aws_archives import DEFAULT_MACHINE, Archives
 from infra.platforms.aws_identity import Server
 from infra.platforms.aws_place import AwsPlace

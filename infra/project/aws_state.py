@@ -14,7 +14,8 @@ import click
 
 from infra.aws_names import bucket_arn
 from infra.errors import ServestackError
-from infra.identity.aws_policies import bucket_protection, document
+from infra.identity.aws_bucket_policies import bucket_protection
+from infra.identity.aws_policies import document
 
 _KEPT_DAYS: Final = 90
 _OWN: Final = frozenset({"BucketAlreadyOwnedByYou"})

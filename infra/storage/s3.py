@@ -14,15 +14,14 @@ import pulumi
 import pulumi_aws as aws
 
 from infra.aws_names import bucket_arn, log_bucket_name
-from infra.identity.aws_policies import (
+from infra.identity.aws_bucket_policies import (
     BucketPlace,
-    Statement,
     bucket_protection,
-    document,
     log_delivery,
     publishing,
     reading,
 )
+from infra.identity.aws_policies import Statement, document
 
 COMPONENT_TYPE: Final = "servestack:storage:S3ModelBucket"
 
