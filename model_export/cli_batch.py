@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 _EPILOG: Final = """\b
 model-export batch --input rows.csv --output out.jsonl \\
     --endpoint grpc://127.0.0.1:8500 --model heart --version 3
-model-export batch --input gs://bucket/rows.jsonl.gz --output out.jsonl \\
+model-export batch --input gs://bucket/rows.jsonl.gz --output gs://bucket/out.jsonl \\
     --endpoint vertex://my-project/europe-west4/1234567890 --concurrency 16
 """
 _SAY_SECONDS: Final = 10.0
@@ -39,14 +39,13 @@ _SAY_SECONDS: Final = 10.0
 @click.option(
     "--output",
     required=True,
-    type=click.Path(dir_okay=False, path_type=Path),
-    metavar="PATH",
-    help="Becomes one JSON line for each prediction, when all of them are there.",
+    metavar="PATH|URL",
+    help="Becomes one JSON line for each prediction, when all of them are there; until then the "
+    "lines of a URL's object lie in this directory.",
 )
 @click.option(
     "--errors",
-    type=click.Path(dir_okay=False, path_type=Path),
-    metavar="PATH",
+    metavar="PATH|URL",
     help="Becomes one JSON line for each instance that failed. Left out: OUTPUT.errors.",
 )
 @asks_a_model
@@ -76,8 +75,8 @@ def batch_command(  # noqa: PLR0913 one parameter for each option
     /,
     *,
     place: str,
-    output: Path,
-    errors: Path | None,
+    output: str,
+    errors: str | None,
     endpoint: str,
     timeout_seconds: float,
     form: str | None,
@@ -93,18 +92,19 @@ def batch_command(  # noqa: PLR0913 one parameter for each option
     Killed or cut off, the same command goes on where it stopped. An instance that the model refuses
     does not stop the others; the exit code is 1 then.
     """
+    from model_export.batch.destination import find_destination  # noqa: PLC0415 likewise
     from model_export.batch.run import PATIENT, Job, run  # noqa: PLC0415 NumPy is loaded only here
     from model_export.client import connect  # noqa: PLC0415
 
-    errors = errors or output.with_name(output.name + ".errors")
-    if len({output.resolve(), errors.resolve(), Path(place).resolve()}) < 3:  # noqa: PLR2004 it is three files
+    errors = errors or f"{output}.errors"
+    if len({_whole(name) for name in (place, output, errors)}) < 3:  # noqa: PLR2004 it is three files
         raise RefusedError("The input, the output and the errors must be three different files.")
     source = find_source(place)
     job = Job(
         source=source,
         form=form or format_of(place),
-        output=output,
-        errors=errors,
+        output=find_destination(output, overwrite=overwrite),
+        errors=find_destination(errors, overwrite=overwrite),
         batch_size=batch_size,
         concurrency=concurrency,
         overwrite=overwrite,
@@ -129,10 +129,14 @@ def batch_command(  # noqa: PLR0913 one parameter for each option
     context.exit(1 if summary.failed else 0)
 
 
-def _tell(summary: "Summary", output: Path, errors: Path, *, as_json: bool) -> None:
+def _whole(place: str) -> str:
+    return place if "://" in place else str(Path(place).resolve())
+
+
+def _tell(summary: "Summary", output: str, errors: str, *, as_json: bool) -> None:
     if as_json:
-        document = {**vars(summary), "output": str(output)}
-        document["errors"] = str(errors) if summary.failed else None
+        document = {**vars(summary), "output": output}
+        document["errors"] = errors if summary.failed else None
         click.echo(json.dumps(document, indent=2))
         return
     resumed = f", {summary.resumed_from:,} of them before" if summary.resumed_from else ""

@@ -18,6 +18,7 @@ from typing import IO, Any, Final, Self
 
 from pydantic import JsonValue
 
+from model_export.batch.destination import Destination
 from model_export.errors import ModelExportError, RefusedError
 
 _SCHEMA: Final = 1
@@ -37,7 +38,9 @@ class Progress:
 class Journal:
     """The files of one batch; a context in which no other run may write them."""
 
-    def __init__(self, output: Path, errors: Path, asked: Mapping[str, JsonValue]) -> None:
+    def __init__(
+        self, output: Destination, errors: Destination, asked: Mapping[str, JsonValue]
+    ) -> None:
         self._output = output
         self._errors = errors
         self._asked = {"schema": _SCHEMA, **asked}
@@ -67,7 +70,7 @@ class Journal:
         except OSError as error:
             self._close()
             raise ModelExportError(
-                f"{error.filename or self._output}: {error.strerror}."
+                f"{error.filename or self._output.place}: {error.strerror}."
             ) from error
         except ModelExportError:
             self._close()
@@ -112,8 +115,8 @@ class Journal:
 
     def discard(self) -> None:
         """Forget everything, so that the next run begins anew."""
-        for path in (self._output, self._errors):
-            _beside(path, ".partial").unlink(missing_ok=True)
+        for place in (self._output, self._errors):
+            _beside(place, ".partial").unlink(missing_ok=True)
         self._log_path.unlink()
 
     @property
@@ -129,7 +132,7 @@ class Journal:
         except (BlockingIOError, FileNotFoundError):
             is_ours = False
         if not is_ours:
-            raise RefusedError(f"Output {self._output} is being written by another run.")
+            raise RefusedError(f"Output {self._output.place} is being written by another run.")
 
     def _read_log(self) -> list[dict[str, Any]]:
         """Read what the last run left; of a line that a kill cut short nothing was done yet."""
@@ -148,40 +151,40 @@ class Journal:
         other = sorted(key for key in self._asked if known[0].get(key) != self._asked[key])
         if other:
             raise RefusedError(
-                f"Output {self._output} was begun with another {' and '.join(other)}. Run with the "
-                "same again, or with --overwrite to begin anew."
+                f"Output {self._output.place} was begun with another {' and '.join(other)}. Run "
+                "with the same again, or with --overwrite to begin anew."
             )
         if len(known) == 1:
             return
         self.progress = Progress(**known[-1])
         if self.progress.is_complete:
             return
-        for path, size_bytes in (
+        for place, size_bytes in (
             (self._output, self.progress.output_bytes),
             (self._errors, self.progress.errors_bytes),
         ):
-            partial = _beside(path, ".partial")
+            partial = _beside(place, ".partial")
             if size_bytes and (not partial.exists() or partial.stat().st_size < size_bytes):
                 raise RefusedError(
                     f"{partial} is not as the last run left it. Run with --overwrite to begin anew."
                 )
 
     def _open(self) -> None:
-        for path, size_bytes in (
+        for place, size_bytes in (
             (self._output, self.progress.output_bytes),
             (self._errors, self.progress.errors_bytes),
         ):
-            file = _beside(path, ".partial").open("ab")
+            file = _beside(place, ".partial").open("ab")
             self._files.append(file)
             file.truncate(size_bytes)
 
     def _refuse_existing(self) -> None:
-        for path in (self._output, self._errors):
-            if path.exists():
+        for place in (self._output, self._errors):
+            if place.exists():
                 self._log_path.unlink()
                 raise RefusedError(
-                    f"{path} exists. Give another name, or --overwrite to replace it when all is "
-                    "done."
+                    f"{place.place} exists. Give another name, or --overwrite to replace it when "
+                    "all is done."
                 )
 
     def _append(self, line: Mapping[str, Any]) -> None:
@@ -191,14 +194,14 @@ class Journal:
 
     def _name_files(self) -> None:
         errors = _beside(self._errors, ".partial")
-        if self.progress.failed:
-            with suppress(FileNotFoundError):
-                errors.rename(self._errors)
-        else:
+        if not self.progress.failed:
             errors.unlink(missing_ok=True)
-            self._errors.unlink(missing_ok=True)
-        with suppress(FileNotFoundError):
-            _beside(self._output, ".partial").rename(self._output)
+            self._errors.remove()
+        elif errors.exists():
+            self._errors.take(errors)
+        output = _beside(self._output, ".partial")
+        if output.exists():
+            self._output.take(output)
         self._log_path.unlink()
 
     def _close(self) -> None:
@@ -208,5 +211,5 @@ class Journal:
                 file.close()
 
 
-def _beside(path: Path, ending: str) -> Path:
-    return path.with_name(path.name + ending)
+def _beside(place: Destination, ending: str) -> Path:
+    return place.work.with_name(place.work.name + ending)

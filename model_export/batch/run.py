@@ -12,11 +12,11 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import asdict, dataclass
 from itertools import islice
-from pathlib import Path
 from typing import Any, Final
 
 from pydantic import JsonValue
 
+from model_export.batch.destination import Destination
 from model_export.batch.journal import Journal, Progress
 from model_export.batch.records import Record, read_records
 from model_export.batch.source import Source, check_unchanged
@@ -41,8 +41,8 @@ class Job:
 
     source: Source
     form: str
-    output: Path
-    errors: Path
+    output: Destination
+    errors: Destination
     batch_size: int = 32
     concurrency: int = 4
     overwrite: bool = False
@@ -118,7 +118,7 @@ def _predict_all(
             _write(job, journal, waiting.popleft().result(), advance)
     except OSError as error:
         raise ModelExportError(
-            f"{error.filename or job.output}: {error.strerror}. {_GO_ON}"
+            f"{error.filename or job.output.place}: {error.strerror}. {_GO_ON}"
         ) from error
     except CallError as error:
         journal.keep()

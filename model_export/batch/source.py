@@ -50,7 +50,7 @@ def find_source(place: str) -> Source:
     """Look at what is to be read."""
     scheme, separator, rest = place.partition("://")
     if separator and scheme != "file":
-        return _object(place, scheme, rest)
+        return _object(place)
     path = Path(rest if separator else place)
     try:
         found = path.stat()
@@ -78,29 +78,34 @@ def format_of(place: str) -> str:
     return _ENDINGS[ending]
 
 
-def _object(place: str, scheme: str, rest: str) -> Source:
+def open_bucket(what: str, place: str) -> tuple[Bucket, str]:
+    """Open the bucket that a URL names, and give the object's key."""
+    scheme, _, rest = place.partition("://")
     name, _, key = rest.partition("/")
-    bucket: Bucket
     try:
         # Each is imported when it is asked for: a cloud's client need not be installed.
         match scheme:
             case "gs":
                 from model_export.gcs_bucket import GcsBucket  # noqa: PLC0415
 
-                bucket = GcsBucket(name)
+                return GcsBucket(name), key
             case "s3":
                 from model_export.s3_bucket import S3Bucket  # noqa: PLC0415
 
-                bucket = S3Bucket(name)
+                return S3Bucket(name), key
             case _:
                 raise RefusedError(
-                    f"Input {place}: give a path, gs://BUCKET/KEY or s3://BUCKET/KEY."
+                    f"{what} {place}: give a path, gs://BUCKET/KEY or s3://BUCKET/KEY."
                 )
     except ImportError as error:
         extra = {"gs": "gcs"}.get(scheme, scheme)
         raise RefusedError(
-            f"Input {place}: {error.name} is not installed; pip install 'servestack[{extra}]'."
+            f"{what} {place}: {error.name} is not installed; pip install 'servestack[{extra}]'."
         ) from error
+
+
+def _object(place: str) -> Source:
+    bucket, key = open_bucket("Input", place)
     found = bucket.objects(key) if key else ()
     stored = next((each for each in found if each.key == key), None)
     if stored is None:

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from model_export.batch.destination import PathDestination
 from model_export.batch.journal import Journal
 from model_export.errors import ModelExportError, RefusedError
 
@@ -14,7 +15,8 @@ _ASKED: dict[str, Any] = {"input": "a 1", "model": "m"}
 
 
 def _journal(directory: Path, asked: dict[str, Any] = _ASKED) -> Journal:
-    return Journal(directory / "out", directory / "err", asked)
+    output, errors = (PathDestination(directory / name) for name in ("out", "err"))
+    return Journal(output, errors, asked)
 
 
 def _names(directory: Path) -> list[str]:
