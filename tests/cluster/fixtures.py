@@ -4,8 +4,8 @@ Registered by tests/conftest.py. What is started is gone at the end, also where 
 killed (tools/cluster/processes.py).
 """
 
+import contextlib
 import os
-import shutil
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,16 +13,22 @@ from typing import Any
 
 import pytest
 
+from tests.cluster.images import export_image, rclone_image, serving_image
 from tests.cluster.real_provider import find_real_provider
 from tests.engine.harness import Project
 from tests.standins.kubernetes.client import ApiError, Client
 from tests.standins.launchers import with_stand_ins
 from tools.cluster.control_plane import Cluster, control_plane
+from tools.cluster.debian import obstacle
 from tools.cluster.definitions import ensure_definitions, install
 from tools.cluster.fake_nodes import run_fake_nodes
+from tools.cluster.node import RealNode, real_node
 from tools.cluster.programs import find_cluster_programs
 from tools.engine.errors import EngineError
 
+# The tags under which the local server stands in: two, so that one can be rolled to the other.
+SERVING_TAGS = ("2.19.1", "2.19.0")
+EXPORT_IMAGE = "docker.io/local/model-export:1"
 NOT_BUILT = (
     "no Kubernetes here: ./scripts/test builds one, where there is Go (docs/cluster-tests.md)"
 )
@@ -75,6 +81,12 @@ def api(cluster: Cluster) -> Client:
 @pytest.fixture
 def namespace(api: Client) -> Iterator[str]:
     """Give a name that no other test has for its namespace; whoever makes it, it is removed."""
+    with _namespace(api) as name:
+        yield name
+
+
+@contextlib.contextmanager
+def _namespace(api: Client) -> Iterator[str]:
     name = f"test-{uuid.uuid4().hex[:10]}"
     yield name
     try:
@@ -82,6 +94,42 @@ def namespace(api: Client) -> Iterator[str]:
     except ApiError as error:
         if not error.is_missing:
             raise
+
+
+@pytest.fixture(scope="session")
+def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealNode]:
+    """Give a cluster of one real node, with the images that manifests name.
+
+    Skipped, with the reason, where there is no root or no container runtime.
+    """
+    if reason := obstacle():
+        pytest.skip(f"no real Kubernetes node on this machine: {reason}")
+    programs = find_cluster_programs(with_node=True, environ=os.environ)
+    if programs is None:
+        pytest.skip(NOT_BUILT)
+    # Here, because it brings Pulumi's SDKs with it, which most tests do without.
+    from infra.serving.tf_serving.sources import FETCH_IMAGE  # noqa: PLC0415
+
+    images = [
+        *(serving_image(tag) for tag in SERVING_TAGS),
+        export_image(EXPORT_IMAGE),
+        rclone_image(f"docker.io/{FETCH_IMAGE}"),
+    ]
+    with real_node(programs, images, tmp_path_factory.mktemp("node") / "state") as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def node_api(node: RealNode) -> Client:
+    """Give a client of the real node's API server, as its administrator."""
+    return Client(str(node.cluster.kubeconfig))
+
+
+@pytest.fixture
+def node_namespace(node_api: Client) -> Iterator[str]:
+    """Give a name for a namespace on the real node; whoever makes it, it is removed."""
+    with _namespace(node_api) as name:
+        yield name
 
 
 @pytest.fixture(scope="session")
@@ -110,7 +158,20 @@ def cluster_project(
     cluster: Cluster, make_project: Callable[..., Project], kubernetes_environ: dict[str, str]
 ) -> Callable[..., Project]:
     """Make projects whose programs find the cluster as kubectl would, by KUBECONFIG."""
+    return _project_maker(cluster, make_project, kubernetes_environ)
 
+
+@pytest.fixture
+def node_project(
+    node: RealNode, make_project: Callable[..., Project], kubernetes_environ: dict[str, str]
+) -> Callable[..., Project]:
+    """Make projects whose programs find the real node's cluster so."""
+    return _project_maker(node.cluster, make_project, kubernetes_environ)
+
+
+def _project_maker(
+    cluster: Cluster, make_project: Callable[..., Project], kubernetes_environ: dict[str, str]
+) -> Callable[..., Project]:
     def make(**options: Any) -> Project:
         given = options.pop("environ", {})
         environ = {**kubernetes_environ, "KUBECONFIG": str(cluster.kubeconfig), **given}
@@ -119,8 +180,6 @@ def cluster_project(
     return make
 
 
-@pytest.fixture(scope="session")
-def kubectl(cluster: Cluster) -> list[str]:
-    """Give the beginning of a command line of kubectl, as the cluster's administrator."""
-    found = cluster.programs.get("kubectl") or shutil.which("kubectl")
-    return [str(found), "--kubeconfig", str(cluster.kubeconfig)]
+def kubectl(cluster: Cluster, *arguments: str) -> list[str]:
+    """Return a command line of kubectl, as the cluster's administrator."""
+    return [str(cluster.programs["kubectl"]), f"--kubeconfig={cluster.kubeconfig}", *arguments]

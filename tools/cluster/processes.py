@@ -2,11 +2,12 @@
 
 Owns a process's life and its log. A keeper, a small process beside them, waits for the end of a
 pipe that only this process holds: when this process dies, however it dies, the kernel closes the
-pipe and the keeper kills what is left and removes the directory. Which processes there are is
-others' to say.
+pipe and the keeper kills what is left and removes the directory and the control groups. Which
+processes there are is others' to say.
 """
 
 import contextlib
+import json
 import os
 import shutil
 import signal
@@ -22,6 +23,7 @@ from typing import IO, Final
 POLL_SECONDS: Final = 0.05
 STOP_SECONDS: Final = 10.0
 _LOG_TAIL_BYTES: Final = 3000
+_REMOVAL_ATTEMPTS: Final = 200
 
 
 class ClusterError(Exception):
@@ -35,6 +37,7 @@ class Member:
     name: str
     process: subprocess.Popen[bytes]
     log: Path
+    end_by: signal.Signals
 
     def said(self) -> str:
         """Return the end of what it logged."""
@@ -49,6 +52,7 @@ class Family:
     def __init__(self, directory: Path, keeper: IO[bytes]) -> None:
         self.directory = directory
         self.members: list[Member] = []
+        self.cgroups: list[Path] = []
         self._keeper = keeper
 
     def start(
@@ -58,6 +62,7 @@ class Family:
         *,
         environ: Mapping[str, str] | None = None,
         pass_fds: Sequence[int] = (),
+        end_by: signal.Signals = signal.SIGTERM,
     ) -> Member:
         """Start a process in a session of its own, so that no key press on a terminal ends it."""
         log = self.directory / f"{name}.log"
@@ -71,11 +76,20 @@ class Family:
                 start_new_session=True,
                 pass_fds=pass_fds,
             )
-        self._keeper.write(f"{process.pid} {_started(process.pid)}\n".encode())
-        self._keeper.flush()
-        member = Member(name=name, process=process, log=log)
+        self._tell_keeper("process", process.pid, _started(process.pid))
+        member = Member(name=name, process=process, log=log, end_by=end_by)
         self.members.append(member)
         return member
+
+    def make_cgroup(self, path: Path) -> None:
+        """Make a control group that is gone when the processes are."""
+        self._tell_keeper("cgroup", path)
+        self.cgroups.append(path)
+        path.mkdir()
+
+    def _tell_keeper(self, *words: object) -> None:
+        self._keeper.write(f"{json.dumps([str(word) for word in words])}\n".encode())
+        self._keeper.flush()
 
     def wait_until(self, what: str, ready: Callable[[], bool], *, seconds: float) -> None:
         """Wait for a condition; a process that ends meanwhile ends the waiting."""
@@ -94,13 +108,16 @@ class Family:
     def stop(self) -> None:
         """End every process, the last one first."""
         for member in reversed(self.members):
-            member.process.terminate()
+            member.process.send_signal(member.end_by)
             try:
                 member.process.wait(STOP_SECONDS)
             except subprocess.TimeoutExpired:
                 member.process.kill()
                 member.process.wait()
         self.members.clear()
+        for cgroup in self.cgroups:
+            _remove_cgroup(cgroup)
+        self.cgroups.clear()
 
 
 @contextlib.contextmanager
@@ -141,16 +158,30 @@ def _started(pid: int) -> str:
         return "-"
 
 
+def _remove_cgroup(path: Path) -> None:
+    """Remove a control group and those below, once their last process is dead."""
+    for _ in range(_REMOVAL_ATTEMPTS):
+        if not path.exists():
+            return
+        for directory, _, _ in os.walk(path, topdown=False):
+            with contextlib.suppress(OSError):
+                Path(directory).rmdir()
+        time.sleep(POLL_SECONDS)
+
+
 def _keep(directory: Path) -> None:
     """Read processes until the pipe ends, then kill those that are left."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
-    kept = [line.split() for line in sys.stdin]
-    for pid, started in reversed(kept):
-        if _started(int(pid)) == started:
+    kept = [json.loads(line) for line in sys.stdin]
+    for kind, name, *started in reversed(kept):
+        if kind == "process" and _started(int(name)) == started[0]:
             with contextlib.suppress(ProcessLookupError):
-                os.kill(int(pid), signal.SIGKILL)
-    for _ in range(100):
+                os.kill(int(name), signal.SIGKILL)
+    for kind, name, *_ in kept:
+        if kind == "cgroup":
+            _remove_cgroup(Path(name))
+    for _ in range(_REMOVAL_ATTEMPTS):
         shutil.rmtree(directory, ignore_errors=True)
         # A process that is just dying may still have written.
         if not directory.exists():

@@ -1,0 +1,256 @@
+"""The real node: pods really run there, and what would go wrong on a cluster goes wrong."""
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+
+from samples import heart
+from tests.cluster.fixtures import kubectl
+from tests.cluster.images import toy_image
+from tests.cluster.load import LoadOn, Outcome
+from tests.standins.kubernetes.client import Client
+from tests.stores.clouds import running_cloud
+from tools.cluster.node import RealNode
+
+pytestmark = [pytest.mark.cluster, pytest.mark.slow]
+
+WAIT_SECONDS = 240.0
+NON_ROOT = {
+    "allowPrivilegeEscalation": False,
+    "capabilities": {"drop": ["ALL"]},
+    "readOnlyRootFilesystem": True,
+}
+RESTRICTED = {
+    "runAsNonRoot": True,
+    "runAsUser": 65532,
+    "fsGroup": 65532,
+    "seccompProfile": {"type": "RuntimeDefault"},
+}
+
+
+def until(what: str, find: Callable[[], Any]) -> Any:
+    deadline = time.monotonic() + WAIT_SECONDS
+    while not (found := find()):
+        assert time.monotonic() < deadline, f"{what}: not within {WAIT_SECONDS:.0f} s"
+        time.sleep(0.1)
+    return found
+
+
+class Place:
+    """A namespace on the node, and what a test does in it."""
+
+    def __init__(self, node: RealNode, api: Client, name: str) -> None:
+        self.node = node
+        self.api = api
+        self.name = name
+        api.call("POST", "/api/v1/namespaces", {"metadata": {"name": name}})
+
+    def apply(self, kind: str, version: str, body: dict[str, Any]) -> None:
+        head = {"apiVersion": version, "kind": kind}
+        body = {**head, **body, "metadata": {"namespace": self.name, **body["metadata"]}}
+        self.api.call(
+            "PATCH",
+            self.api.path_of(body),
+            body,
+            media_type="application/apply-patch+yaml",
+            fieldManager="test",
+            fieldValidation="Strict",
+        )
+
+    def pod(self, name: str, container: dict[str, Any], **spec: Any) -> None:
+        container = {"imagePullPolicy": "IfNotPresent", "name": "main", **container}
+        body = {"metadata": {"name": name}, "spec": {"containers": [container], **spec}}
+        self.apply("Pod", "v1", body)
+
+    def status(self, name: str) -> dict[str, Any]:
+        path = f"/api/v1/namespaces/{self.name}/pods/{name}"
+        status: dict[str, Any] = self.api.call("GET", path)["status"]
+        return status
+
+    def container(self, name: str) -> dict[str, Any]:
+        statuses: list[dict[str, Any]] = self.status(name).get("containerStatuses") or [{}]
+        return statuses[0]
+
+    def is_ready(self, name: str) -> bool:
+        return bool(self.container(name).get("ready"))
+
+    def kubectl(self, *arguments: str) -> str:
+        command = kubectl(self.node.cluster, f"--namespace={self.name}", *arguments)
+        return subprocess.run(command, check=True, capture_output=True, text=True).stdout
+
+    def service(self, name: str, port: int, labels: dict[str, str]) -> str:
+        spec = {"selector": labels, "ports": [{"port": 80, "targetPort": port}]}
+        self.apply("Service", "v1", {"metadata": {"name": name}, "spec": spec})
+        path = f"/api/v1/namespaces/{self.name}/services/{name}"
+        return str(self.api.call("GET", path)["spec"]["clusterIP"])
+
+
+@pytest.fixture
+def place(node: RealNode, node_api: Client, node_namespace: str) -> Place:
+    return Place(node, node_api, node_namespace)
+
+
+@pytest.fixture(scope="module")
+def heart_models(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Give a directory as /models is in the image: with the sample model `heart`, version 1."""
+    models = tmp_path_factory.mktemp("models")
+    output = models / "heart" / "1"
+    output.parent.mkdir()
+    subprocess.run([sys.executable, "-m", "samples", "heart", "--output", output], check=True)
+    # Containers run as a user that owns nothing, and pytest keeps its directories to itself.
+    models.chmod(0o755)
+    return models
+
+
+@pytest.fixture(scope="module", autouse=True)
+def toys(node: RealNode) -> None:
+    for version in ("1", "2"):
+        node.load_image(toy_image(version))
+
+
+def test_a_pod_that_takes_too_much_memory_is_killed_for_it(place: Place) -> None:
+    limits = {"memory": "48Mi"}
+    hog = {"image": "local/toy:1", "args": ["hog"], "resources": {"limits": limits}}
+    place.pod("hog", hog, restartPolicy="Never")
+    ended = until("hog ends", lambda: place.container("hog").get("state", {}).get("terminated"))
+    assert (ended["reason"], ended["exitCode"]) == ("OOMKilled", 137)
+
+
+def test_a_pod_is_held_to_its_security_context(place: Place) -> None:
+    place.pod(
+        "strict",
+        {"image": "local/toy:1", "securityContext": NON_ROOT},
+        securityContext=RESTRICTED,
+    )
+    place.pod("root", {"image": "local/toy:1"}, securityContext={"runAsNonRoot": True})
+    until("strict is ready", lambda: place.is_ready("strict"))
+    script = "id -u; grep CapEff /proc/self/status; touch /usr/bin/x /x 2>&1; true"
+    told = place.kubectl("exec", "strict", "--", "sh", "-c", script)
+    assert told.splitlines()[0] == "65532"
+    assert "CapEff:\t0000000000000000" in told
+    assert told.count("Read-only file system") == 2
+
+    waiting = until("root waits", lambda: place.container("root").get("state", {}).get("waiting"))
+    until(
+        "root is refused",
+        lambda: (
+            place.container("root")["state"]["waiting"]["reason"] == "CreateContainerConfigError"
+        ),
+    )
+    assert waiting
+
+
+def test_an_image_that_is_not_there_is_told(place: Place) -> None:
+    place.pod("missing", {"image": "local/toy:9", "imagePullPolicy": "Never"})
+    until(
+        "the image is missed",
+        lambda: (
+            place.container("missing").get("state", {}).get("waiting", {}).get("reason")
+            == "ErrImageNeverPull"
+        ),
+    )
+
+
+def roll(place: Place, name: str, **container: Any) -> Outcome:
+    """Roll a Deployment from version 1 to 2 under load through its Service."""
+    labels = {"app": name}
+
+    def deploy(version: str) -> None:
+        main = {
+            "name": "main",
+            "image": f"local/toy:{version}",
+            "imagePullPolicy": "IfNotPresent",
+            "readinessProbe": {"httpGet": {"path": "/", "port": 8080}, "periodSeconds": 1},
+            **container,
+        }
+        spec = {"containers": [main], "terminationGracePeriodSeconds": 10}
+        place.apply(
+            "Deployment",
+            "apps/v1",
+            {
+                "metadata": {"name": name},
+                "spec": {
+                    "replicas": 2,
+                    "strategy": {"rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0}},
+                    "selector": {"matchLabels": labels},
+                    "template": {"metadata": {"labels": labels}, "spec": spec},
+                },
+            },
+        )
+        place.kubectl("rollout", "status", f"deployment/{name}", "--timeout=120s")
+
+    address = place.service(name, 8080, labels)
+    deploy("1")
+    url = f"http://{address}/"
+    with LoadOn(place.node.inside(), url, clients=8, answer_seconds=5) as load:
+        deploy("2")
+        until("the old pods are gone", lambda: len(pods(place, name)) == 2)
+    assert set(load.outcome.answers) >= {"1", "2"}
+    return load.outcome
+
+
+def pods(place: Place, name: str) -> list[str]:
+    found = place.api.objects("v1", "Pod", place.name)
+    return [each["metadata"]["name"] for each in found if each["metadata"]["labels"]["app"] == name]
+
+
+def test_a_roll_out_under_load_loses_nothing_if_a_pod_waits_before_it_ends(place: Place) -> None:
+    patient = {"lifecycle": {"preStop": {"sleep": {"seconds": 4}}}}
+    assert roll(place, "patient", **patient).failures == {}
+
+
+def test_a_roll_out_under_load_loses_requests_if_pods_end_at_once(place: Place) -> None:
+    """The check above can fail: what a pod was about to answer is lost with it."""
+    assert roll(place, "hasty").failures
+
+
+def test_ports_lead_into_the_node_and_out_of_it(place: Place, tmp_path: Path) -> None:
+    place.pod("toy", {"image": "local/toy:2"})
+    until("toy is ready", lambda: place.is_ready("toy"))
+    port = place.node.reach(place.status("toy")["podIP"], 8080)
+    assert requests.get(f"http://127.0.0.1:{port}/", timeout=10).text == "2"
+
+    with running_cloud("s3", tmp_path) as cloud:
+        outside = place.node.expose(int(cloud.endpoint.rpartition(":")[2]))
+        ask = f"import urllib.request as u; print(u.urlopen('http://{outside}/health').status)"
+        assert place.kubectl("exec", "toy", "--", *python(), "-c", ask) == "200\n"
+
+
+def python() -> tuple[str, ...]:
+    return tuple(toy_image("1").entrypoint[:3])
+
+
+def test_the_local_server_stands_in_for_tensorflow_serving(
+    place: Place, heart_models: Path
+) -> None:
+    server = {
+        "image": "tensorflow/serving:2.19.1",
+        "env": [{"name": "MODEL_NAME", "value": "heart"}],
+        "securityContext": NON_ROOT,
+        "resources": {"limits": {"memory": "2Gi"}},
+        "readinessProbe": {
+            "httpGet": {"path": "/v1/models/heart/versions/1/metadata", "port": 8501},
+            "periodSeconds": 1,
+        },
+        "volumeMounts": [{"name": "models", "mountPath": "/models", "readOnly": True}],
+    }
+    volumes = [{"name": "models", "hostPath": {"path": str(heart_models)}}]
+    place.pod("heart", server, securityContext=RESTRICTED, volumes=volumes)
+    until("heart is ready", lambda: place.is_ready("heart"))
+    address = place.status("heart")["podIP"]
+    url = f"http://{address}:8501/v1/models/heart:predict"
+    columns, _ = heart.patients(2)
+    instances = [{name: values[row].item() for name, values in columns.items()} for row in (0, 1)]
+    body = {"instances": instances}
+    with LoadOn(place.node.inside(), url, body=body, clients=2) as load:
+        pass
+    assert load.outcome.failures == {}
+    (answer,) = load.outcome.answers
+    assert len(json.loads(answer)["predictions"]) == 2

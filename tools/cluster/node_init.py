@@ -1,0 +1,128 @@
+"""Process 1 of a real node: mounts, the network, the node's processes; and it reaps what dies.
+
+Runs in namespaces of its own (mount, network, process, IPC, host name, control group), so nothing
+that it does is seen outside, and with it everything in the node ends. What it shall do it reads
+from a plan that `node` wrote; a process of the plan that ends, ends the node. It needs the standard
+library only.
+"""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+_CONTROLLERS: Final = (
+    *("blkio", "cpu", "cpuacct", "cpuset", "devices", "freezer", "memory", "pids"),
+)
+# The kubelet would set these, and they are the whole machine's; it finds them as it wants them.
+_KERNEL_SETTINGS: Final = {
+    "kernel/keys/root_maxbytes": 25000000,
+    "kernel/keys/root_maxkeys": 1000000,
+    "kernel/panic": 10,
+    "kernel/panic_on_oops": 1,
+    "vm/overcommit_memory": 1,
+    "vm/panic_on_oom": 0,
+}
+_AWAIT_SECONDS: Final = 120.0
+
+
+def main() -> None:
+    """Carry out the plan, then reap until a process that the node needs has ended."""
+    plan = json.loads(Path(sys.argv[1]).read_text())
+    _mount_all(Path(plan["directory"]))
+    _make_network(plan["address"], plan["gateway"])
+    members: dict[int, str] = {}
+    for step in plan["steps"]:
+        _carry_out(step, members)
+    while True:
+        pid, status = os.wait()
+        if pid in members:
+            code = os.waitstatus_to_exitcode(status)
+            raise SystemExit(f"{members[pid]} ended with {code}")
+
+
+def _carry_out(step: Mapping[str, Any], members: dict[int, str]) -> None:
+    if "start" in step:
+        with Path(step["log"]).open("ab") as log:
+            process = subprocess.Popen(  # noqa: S603 -- of the plan
+                step["command"], stdin=subprocess.DEVNULL, stdout=log, stderr=log
+            )
+        members[process.pid] = step["start"]
+    elif "run" in step:
+        _run(*step["run"])
+    else:
+        deadline = time.monotonic() + _AWAIT_SECONDS
+        while not _listens(step["await"]):
+            if time.monotonic() > deadline:
+                raise SystemExit(f"nothing listens at {step['await']}")
+            time.sleep(0.05)
+
+
+def _listens(where: str | int) -> bool:
+    family = socket.AF_INET if isinstance(where, int) else socket.AF_UNIX
+    with socket.socket(family) as probe:
+        return probe.connect_ex(("127.0.0.1", where) if isinstance(where, int) else where) == 0
+
+
+def _mount_all(directory: Path) -> None:
+    _run("mount", "--make-rprivate", "/")
+    _run("mount", "-t", "sysfs", "sysfs", "/sys")
+    _run("mount", "-t", "tmpfs", "-o", "mode=755", "cgroup", "/sys/fs/cgroup")
+    for controller in _CONTROLLERS:
+        _mount_cgroup(controller, controller)
+    _mount_cgroup("systemd", "none,name=systemd")
+    # What the node's programs write to places of their own choosing stays in the node.
+    for place in ("/run", "/var/log"):
+        _run("mount", "-t", "tmpfs", "-o", "mode=755", "node", place)
+    for place in ("etc", "var/lib"):
+        upper, work = (
+            directory / "overlays" / place / "upper",
+            directory / "overlays" / place / "work",
+        )
+        for each in (upper, work):
+            each.mkdir(parents=True)
+        options = f"lowerdir=/{place},upperdir={upper},workdir={work}"
+        _run("mount", "-t", "overlay", "-o", options, "overlay", f"/{place}")
+    for name, value in _KERNEL_SETTINGS.items():
+        file = directory / "kernel-settings" / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(f"{value}\n")
+        _run("mount", "--bind", str(file), f"/proc/sys/{name}")
+    # Volumes of pods are mounted below, and must be seen in their containers.
+    kubelet = directory / "kubelet"
+    kubelet.mkdir()
+    _run("mount", "--bind", str(kubelet), str(kubelet))
+    _run("mount", "--make-rshared", "/")
+
+
+def _mount_cgroup(name: str, options: str) -> None:
+    place = Path("/sys/fs/cgroup", name)
+    place.mkdir()
+    _run("mount", "-t", "cgroup", "-o", options, "cgroup", str(place))
+
+
+def _make_network(address: str, gateway: str) -> None:
+    # A node wants an address that is not the loopback's, and a way out; this one leads nowhere.
+    _run("ip", "link", "set", "lo", "up")
+    _run("ip", "link", "add", "node0", "type", "bridge")
+    _run("ip", "address", "add", f"{address}/24", "dev", "node0")
+    _run("ip", "link", "set", "node0", "up")
+    _run("ip", "route", "add", "default", "via", gateway, "dev", "node0")
+    for setting in ("ipv4/ip_forward", "bridge/bridge-nf-call-iptables"):
+        if (file := Path("/proc/sys/net", setting)).exists():
+            file.write_text("1\n")
+
+
+def _run(*command: str) -> None:
+    done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 -- ours
+    if done.returncode:
+        raise SystemExit(f"{' '.join(command)}: {done.stderr.strip() or done.stdout.strip()}")
+
+
+if __name__ == "__main__":
+    main()
