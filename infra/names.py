@@ -14,8 +14,9 @@ _CONTAINER_CHARACTERS: Final = 63
 _DNS_LABEL_CHARACTERS: Final = 63
 NAMESPACE_PREFIX: Final = "servestack"
 CANARY: Final = "canary"
+PUBLISHER: Final = "publisher"
 # What is put behind a model's name, for objects that it has more than one of.
-MODEL_SUFFIXES: Final = (CANARY, "stable", "headless")
+MODEL_SUFFIXES: Final = (CANARY, "stable", "headless", "live", PUBLISHER)
 
 
 def digested(readable: str, *, of: str, limit: int) -> str:
@@ -47,6 +48,11 @@ def namespace_name(stack: str) -> str:
 def service_account_name(model: str) -> str:
     """Name the Kubernetes service account of a model's pods: a model of its own has its own."""
     return model
+
+
+def publisher_account_name(model: str) -> str:
+    """Name the service account of what publishes versions of a model from inside the cluster."""
+    return model_object_name(model, PUBLISHER)
 
 
 def model_object_name(model: str, suffix: str = "") -> str:

@@ -87,6 +87,12 @@ def _remember_release(
     help="This number instead of the next free one.",
 )
 @click.option(
+    "--parent",
+    metavar="N",
+    callback=version_number,
+    help="The version that this one was made from, if it is not the newest.",
+)
+@click.option(
     "--label", "labels", multiple=True, metavar="KEY=VALUE", callback=_pairs, help="Free words."
 )
 @click.option(
@@ -118,6 +124,7 @@ def publish_command(  # noqa: PLR0913 one parameter for each option
     model: str,
     store_url: str,
     version: int | None,
+    parent: int | None,
     labels: dict[str, str],
     metrics: dict[str, float],
     release: str | None,
@@ -142,6 +149,7 @@ def publish_command(  # noqa: PLR0913 one parameter for each option
             version=version,
             labels=labels,
             metrics=metrics,
+            parent=parent,
             signer=signer,
             advance=advance,
         )

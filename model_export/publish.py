@@ -38,7 +38,7 @@ class Published:
     manifest: Manifest
 
 
-def publish(
+def publish(  # noqa: PLR0913 - each is a fact of the version
     directory: Path,
     *,
     model: str,
@@ -46,18 +46,23 @@ def publish(
     version: int | None = None,
     labels: Mapping[str, str] | None = None,
     metrics: Mapping[str, float] | None = None,
+    parent: int | None = None,
     signer: Signer | None = None,
     advance: Callable[[int], None] = lambda _: None,
 ) -> Published:
     """Copy a SavedModel into a store as a new version, all of it or nothing.
 
-    Without `version` it gets the next free number. A `signer` adds a signature of all files.
+    Without `version` it gets the next free number. `parent` names the version that it was made
+    from; without it the newest of the lower ones counts as that. A `signer` adds a signature of all
+    files.
     `advance` is told of each piece of bytes read.
     """
     document, summary = _read_graph(directory)
     record = _read_record(directory, summary)
     labels, metrics = {**record.labels, **(labels or {})}, metrics or {}
     require_names(model, version, labels, metrics)
+    if parent is not None and parent not in store.versions(model):
+        raise RefusedError(f"Parent {parent}: {model} has no such version in {store.url}.")
     files = list_files(directory)
     graph_entry = FileEntry(
         path=SAVED_MODEL_NAME, size_bytes=len(document), sha256=sha256(document).hexdigest()
@@ -85,7 +90,7 @@ def publish(
             entries += upload.send([_signature_file(directory, signature)], lambda _: None)
         entries += upload.send([replace(graph, content=document)], advance)
 
-        def manifest_of(number: int, parent: int | None) -> Manifest:
+        def manifest_of(number: int, newest: int | None) -> Manifest:
             return Manifest(
                 model=model,
                 version=number,
@@ -97,7 +102,7 @@ def publish(
                 keras_version=record.keras_version,
                 git_commit=git.commit if git else None,
                 git_dirty=git.dirty if git else None,
-                parent=parent,
+                parent=newest if parent is None else parent,
                 labels=labels,
                 metrics=metrics,
                 sample=record.sample,

@@ -39,7 +39,6 @@ class Precision(StrEnum):
 
     FP32 = "fp32"
     FP16 = "fp16"
-    INT8 = "int8"
 
 
 ServiceKindChoice = Annotated[

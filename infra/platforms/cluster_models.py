@@ -31,6 +31,7 @@ from infra.serving.tf_serving.args import (
 )
 from infra.serving.tf_serving.capacity import memory
 from infra.serving.tf_serving.component import KubernetesModel
+from infra.serving.tf_serving.conversion import Conversion, ConversionArgs
 from infra.serving.tf_serving.servers import GRPC_PORT, REST_PORT, share_given
 from infra.serving.tf_serving.shares import ReplicaShare, stable_pods_for
 from infra.serving.tf_serving.sources import ModelSource, base_path
@@ -101,6 +102,35 @@ def cluster_model_args(
     }
 
 
+def declare_conversions(
+    stack: RunningStack,
+    place: ClusterPlace,
+    manifests: Manifests,
+    opts: Callable[[str], pulumi.ResourceOptions],
+) -> None:
+    """Declare what makes versions for TensorRT. What it publishes is for the next release."""
+    for name, model in {} if stack.config.paused else stack.config.models.items():
+        conversion, pool = model.kubernetes.conversion, _pool_of(model, place.pools)
+        if conversion is None or pool is None:
+            continue
+        Conversion(
+            name,
+            ConversionArgs(
+                stack=stack.name,
+                namespace=place.namespace,
+                of=manifests[name, conversion.of],
+                to=conversion.to,
+                source=place.source,
+                pool=pool,
+                precision=str(conversion.precision),  # type: ignore[arg-type] # the same words
+                publisher_image=conversion.publisher_image,
+                convert_image=conversion.image,
+                service_account_annotations=place.annotations.get(name, {}),
+            ),
+            opts(name),
+        )
+
+
 def require_room(stack: RunningStack, pools: Sequence[GpuPool], manifests: Manifests) -> None:
     """Refuse, all at once, models that find no GPU in the cluster or no room in their memory.
 
@@ -124,6 +154,7 @@ def room_problems(
         for key, problem in (
             *_gpu_problems(model, pools, demands),
             *_memory_problems(name, model, manifests),
+            *_runtime_problems(name, model, manifests),
         ):
             yield f"models.{name}.{key}", problem
 
@@ -257,6 +288,10 @@ def _gpu(model: ModelConfig, place: ClusterPlace, demands: list[GpuDemand]) -> G
     return GpuPlacement(pool=pool, gpus=model.gpu.count, surge=surge)
 
 
+def _pool_of(model: ModelConfig, pools: Sequence[GpuPool]) -> GpuPool | None:
+    return None if model.gpu is None else _pool(pools, model.gpu.type)
+
+
 def _pool(pools: Sequence[GpuPool], accelerator: str) -> GpuPool | None:
     return next((pool for pool in pools if pool.accelerator == accelerator), None)
 
@@ -325,3 +360,20 @@ def _memory_problems(
             f"{least_mib}Mi before the first request. Write at least: memory: {least_mib}Mi"
             + (", or write: strategy: pod" if is_hot else ", or remove the line"),
         )
+
+
+def _runtime_problems(
+    name: str, model: ModelConfig, manifests: Manifests
+) -> Iterator[tuple[str, str]]:
+    """Find versions for TensorRT before a server without it that would fail to load them."""
+    if model.kubernetes.image is not None:
+        return
+    for version in model.pinned_versions:
+        if manifests[name, version].labels.get("runtime") == "tensorrt":
+            yield (
+                "kubernetes.image",
+                (
+                    f"version {version} is for TensorRT, which {GPU_SERVER_IMAGE} has not. "
+                    "Name one that has it, of TF Serving up to 2.17"
+                ),
+            )

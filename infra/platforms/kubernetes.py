@@ -17,6 +17,7 @@ from infra.platforms.cluster_models import (
     ClusterPlace,
     cluster_models,
     declare_cluster_models,
+    declare_conversions,
     room_problems,
 )
 from infra.platforms.cluster_namespace import declare_namespace
@@ -79,12 +80,12 @@ def declare(stack: RunningStack) -> StackOutputs:
             cluster_models(config), config.kubernetes.service_account_annotations
         ),
     )
-    served = declare_cluster_models(
-        stack,
-        place,
-        manifests,
-        lambda _: pulumi.ResourceOptions(providers=[provider], depends_on=before),
-    )
+
+    def options(_: str) -> pulumi.ResourceOptions:
+        return pulumi.ResourceOptions(providers=[provider], depends_on=before)
+
+    declare_conversions(stack, place, manifests, options)
+    served = declare_cluster_models(stack, place, manifests, options)
     models = configured_outputs(config)
     for name, more in served.items():
         models[name] |= more

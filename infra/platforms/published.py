@@ -46,6 +46,8 @@ def _named_versions(model: ModelConfig) -> Iterator[tuple[str, int]]:
         yield "canary.version", model.canary.version
     if model.sagemaker and model.sagemaker.shadow:
         yield "sagemaker.shadow.version", model.sagemaker.shadow.version
+    if model.kubernetes.conversion:
+        yield "kubernetes.conversion.of", model.kubernetes.conversion.of
     for label, version in model.labels.items():
         yield f"labels.{label}", version
     for version in model.vertex.keep_versions:

@@ -84,5 +84,6 @@ _L4 = {"cluster": {"gpu_pools": {"l4": {"accelerator": "nvidia-l4", "accelerator
 BESIDE_MODELS: Mapping[str, Mapping[str, Any]] = {
     "models.*.gpu": _L4,
     "models.*.kubernetes.load.gpu": _L4,
+    "models.*.kubernetes.conversion": _L4,
     "models.*.vertex.target_gpu": _L4,
 }

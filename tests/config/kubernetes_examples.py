@@ -32,6 +32,12 @@ _KEDA = {
         }
     }
 }
+_CONVERSION = {
+    "gpu": {"type": "nvidia-l4"},
+    "kubernetes": {
+        "conversion": {"of": 2, "to": 5, "publisher_image": "registry.example.com/train:1"}
+    },
+}
 
 # A value for each field, and what else the stack needs beside it.
 KUBERNETES_EXAMPLES: Mapping[str, tuple[Any, Mapping[str, Any]]] = {
@@ -78,6 +84,11 @@ KUBERNETES_EXAMPLES: Mapping[str, tuple[Any, Mapping[str, Any]]] = {
     "models.*.kubernetes.load.requests_metric": ("heart_requests", _LOAD),
     "models.*.kubernetes.load.gpu_duty_cycle_percent": (70, _GPU_LOAD),
     "models.*.kubernetes.load.gpu_metric": ("DCGM_FI_DEV_GPU_UTIL", _GPU_LOAD),
+    "models.*.kubernetes.conversion.of": (2, _CONVERSION),
+    "models.*.kubernetes.conversion.to": (6, _CONVERSION),
+    "models.*.kubernetes.conversion.precision": ("fp32", _CONVERSION),
+    "models.*.kubernetes.conversion.publisher_image": ("registry.example.com/x:2", _CONVERSION),
+    "models.*.kubernetes.conversion.image": ("registry.example.com/tf:2.17", _CONVERSION),
     "models.*.kubernetes.keda.min_replicas": (1, _KEDA),
     "models.*.kubernetes.keda.max_replicas": (5, _KEDA),
     "models.*.kubernetes.keda.prometheus_url": ("http://prometheus.metrics:9090", _KEDA),

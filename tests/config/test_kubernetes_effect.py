@@ -37,6 +37,9 @@ OTHERS: Mapping[str, Any] = {
     "models.*.autoscaling.max_replicas": 4,
     "models.*.kubernetes.load.requests_per_second": 41,
     "models.*.kubernetes.load.gpu_duty_cycle_percent": 71,
+    "models.*.kubernetes.conversion.of": 3,
+    "models.*.kubernetes.conversion.to": 7,
+    "models.*.kubernetes.conversion.publisher_image": "registry.example.com/other:1",
     "models.*.kubernetes.ingress.host": "other.example.com",
     "models.*.kubernetes.keda.max_replicas": 6,
     "models.*.kubernetes.keda.prometheus_url": "http://other:9090",
@@ -56,7 +59,7 @@ def around(path: str) -> Mapping[str, Any]:
     stack: dict[str, Any] = {"models": {"heart": model}}
     if path.startswith("kubernetes.gpu_pools"):
         model["gpu"] = {"type": "nvidia-l4"}
-    elif "gpu" in path:
+    elif "gpu" in path or "conversion" in path:
         pool = {**POOL, "max_nodes": 4, "gpus_per_node": 4}
         stack["kubernetes"] = {"gpu_pools": {"l4": pool}}
     return stack

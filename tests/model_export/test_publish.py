@@ -262,3 +262,11 @@ def test_a_directory_that_changes_while_it_is_read_is_not_published(
     with pytest.raises(ModelExportError, match="changed while it was read"):
         publish(model, model="heart", store=store, advance=lambda _: change(model))
     assert not list((root / "heart").iterdir())
+
+
+def test_a_version_names_the_one_that_it_was_made_from(model: Path, store: DirectoryStore) -> None:
+    for _ in range(2):
+        publish(model, model="heart", store=store)
+    assert publish(model, model="heart", store=store, parent=1).manifest.parent == 1
+    with pytest.raises(RefusedError, match="Parent 7: heart has no such version"):
+        publish(model, model="heart", store=store, parent=7)

@@ -76,16 +76,16 @@ EXAMPLES: Mapping[str, KubernetesModelArgs] = {
 def manifests(args: KubernetesModelArgs) -> list[Manifest]:
     """Give every object of a model that the API server is sent."""
     made = declare(lambda: KubernetesModel(args.model, args))
-    return [_whole(one.inputs) for one in made.resources if one.type.startswith("kubernetes:")]
+    return [whole(one.inputs) for one in made.resources if one.type.startswith("kubernetes:")]
 
 
-def _whole(value: Any) -> Any:
+def whole(value: Any) -> Any:
     """Give numbers as they were: the engine's protocol has no whole ones."""
     match value:
         case Mapping():
-            return {key: _whole(inner) for key, inner in value.items()}
+            return {key: whole(inner) for key, inner in value.items()}
         case list() | tuple():
-            return [_whole(inner) for inner in value]
+            return [whole(inner) for inner in value]
         case float() if value.is_integer():
             return int(value)
         case _:

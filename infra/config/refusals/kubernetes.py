@@ -44,6 +44,12 @@ KUBERNETES_REFUSALS: Final = (
         remedy="Remove the line",
     ),
     Refusal(
+        field="models.*.kubernetes.conversion",
+        platforms=CLOUDS,
+        reason="a stack in a cloud gives no pod the right to publish",
+        remedy="Remove the section; convert in a stack of platform kubernetes with the same bucket",
+    ),
+    Refusal(
         field="models.*.kubernetes",
         targets=ALL_TARGETS - _KUBERNETES_TARGET,
         reason="only Kubernetes reads it",

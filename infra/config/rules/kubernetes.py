@@ -25,6 +25,7 @@ def kubernetes_findings(stack: StackConfig) -> Iterator[Finding]:
         yield from _name(name, stack)
         yield from _strategy(("models", name), model, stack)
         yield from _scaling(("models", name), model, stack)
+        yield from _conversion(("models", name), model, stack)
 
 
 def _bucket(stack: StackConfig) -> Iterator[Finding]:
@@ -179,4 +180,29 @@ def _load(at: tuple[str, ...], model: ModelConfig, load: LoadMetricsConfig) -> I
             at=(*at, "kubernetes", "load", "gpu_duty_cycle_percent"),
             rule="the model has no GPU",
             remedy="Remove the line, or write for example: gpu: {type: nvidia-l4}",
+        )
+
+
+def _conversion(at: tuple[str, ...], model: ModelConfig, stack: StackConfig) -> Iterator[Finding]:
+    conversion = model.kubernetes.conversion
+    if conversion is None:
+        return
+    here = (*at, "kubernetes", "conversion")
+    if conversion.of == conversion.to:
+        yield Finding(
+            at=(*here, "to"),
+            rule=f"{conversion.to} is the version that is converted; a version never changes",
+            remedy=f"Write a number that is free, for example: to: {conversion.of + 1}",
+        )
+    if model.gpu is None:
+        yield Finding(
+            at=here,
+            rule="engines are built on the GPU that will serve, and the model has none",
+            remedy="Write for example: gpu: {type: nvidia-l4}",
+        )
+    if stack.kubernetes.bucket.mountpoint:
+        yield Finding(
+            at=here,
+            rule="the result is published into the bucket, and this one is mounted to be read",
+            remedy="Remove the section, or the line servestack:kubernetes.bucket.mountpoint",
         )

@@ -18,6 +18,8 @@ from infra.config.kubernetes_values import (
     MetricName,
     Namespaces,
     ObjectName,
+    Precision,
+    PrecisionChoice,
     PrometheusQuery,
     Scrape,
     ScrapeChoice,
@@ -29,7 +31,7 @@ from infra.config.kubernetes_values import (
     SpreadChoice,
 )
 from infra.config.sections.section import Section
-from infra.config.values import Count, Image, Percent, Seconds, YesNo
+from infra.config.values import Count, Image, Percent, Seconds, Version, YesNo
 
 
 class IngressConfig(Section):
@@ -78,6 +80,23 @@ class KedaConfig(Section):
     threshold: DecimalText = Field(description="What one pod bears of what the query gives.")
     cooldown_seconds: Seconds = Field(
         default=300, description="How long nothing may come before the last pod goes."
+    )
+
+
+class ConversionConfig(Section):
+    """A version for TensorRT, made from another on the GPU nodes."""
+
+    of: Version = Field(description="The version that is converted.")
+    to: Version = Field(description="The version that the result is published as.")
+    precision: PrecisionChoice = Field(
+        default=Precision.FP16, description="In what numbers the GPU reckons."
+    )
+    publisher_image: Image = Field(
+        description="An image with model-export in it, for example the one that you train in."
+    )
+    image: Image = Field(
+        default="nvcr.io/nvidia/tensorflow:25.02-tf2-py3",
+        description="Image that converts: TensorFlow up to 2.17, with TensorRT.",
     )
 
 
@@ -132,4 +151,7 @@ class KubernetesModelConfig(Section):
     )
     keda: KedaConfig | None = Field(
         default=None, description="Pods by a Prometheus query, down to none."
+    )
+    conversion: ConversionConfig | None = Field(
+        default=None, description="A version for TensorRT, made from another on the GPU nodes."
     )

@@ -1,6 +1,6 @@
 """A bucket as a volume of a cluster: a directory of its nodes, or S3 by the Mountpoint driver.
 
-Read by all models of a namespace and written by none. A claim stands between pods and the volume,
+Read by all models of a namespace. A claim stands between pods and the volume,
 so that pods pass the restricted Pod Security standard, which lets none mount a node's directory.
 """
 
@@ -26,7 +26,6 @@ COMPONENT_TYPE: Final = "servestack:serving:BucketVolume"
 MOUNTPOINT_DRIVER: Final = "s3.csi.aws.com"
 # Kubernetes wants a size; neither kind of volume has one.
 _NO_SIZE: Final = "1Ti"
-_MODE: Final = "ReadOnlyMany"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,7 +73,7 @@ class BucketVolume(pulumi.ComponentResource):
             name,
             metadata=ObjectMetaArgs(name=args.claim, namespace=args.namespace),
             spec=PersistentVolumeClaimSpecArgs(
-                access_modes=[_MODE],
+                access_modes=[_mode(args.place)],
                 # No class: it is to have just this volume, and none shall be made for it.
                 storage_class_name="",
                 volume_name=args.volume,
@@ -91,7 +90,7 @@ def _volume(args: BucketVolumeArgs) -> PersistentVolumeSpecArgs:
     is_directory = isinstance(place, NodeDirectory)
     return PersistentVolumeSpecArgs(
         capacity={"storage": _NO_SIZE},
-        access_modes=[_MODE],
+        access_modes=[_mode(place)],
         # Deleting the claim never touches what is in the bucket.
         persistent_volume_reclaim_policy="Retain",
         storage_class_name="",
@@ -119,6 +118,11 @@ def _volume(args: BucketVolumeArgs) -> PersistentVolumeSpecArgs:
             else None
         ),
     )
+
+
+def _mode(place: NodeDirectory | MountpointBucket) -> str:
+    # Servers mount it read-only; what converts a version publishes through it.
+    return "ReadWriteMany" if isinstance(place, NodeDirectory) else "ReadOnlyMany"
 
 
 def _mount_options(place: NodeDirectory | MountpointBucket) -> list[str] | None:

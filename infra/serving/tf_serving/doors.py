@@ -31,7 +31,7 @@ from infra.names import CANARY, model_object_name
 from infra.serving.tf_serving.args import GatewayRoute, Ingress, KubernetesModelArgs
 from infra.serving.tf_serving.marks import model_selector, track_selector
 from infra.serving.tf_serving.servers import GRPC_PORT, REST_PORT, Server
-from infra.serving.tf_serving.sources import FetchFromS3, MountedClaim
+from infra.serving.tf_serving.sources import FetchFromS3, ModelSource, MountedClaim
 from model_export.manifest import Manifest
 
 GATEWAY_API: Final = "gateway.networking.k8s.io/v1"
@@ -191,7 +191,7 @@ def network_policy(args: KubernetesModelArgs) -> NetworkPolicySpecArgs:
                 ],
             )
         ],
-        egress=_egress(args),
+        egress=bucket_egress(args.source),
     )
 
 
@@ -213,8 +213,9 @@ def _clients(args: KubernetesModelArgs) -> list[NetworkPolicyPeerArgs] | None:
     return None if from_outside else [NetworkPolicyPeerArgs(namespace_selector=LabelSelectorArgs())]
 
 
-def _egress(args: KubernetesModelArgs) -> list[NetworkPolicyEgressRuleArgs]:
-    if isinstance(args.source, MountedClaim):
+def bucket_egress(source: ModelSource) -> list[NetworkPolicyEgressRuleArgs]:
+    """Let out what a pod needs to reach the bucket."""
+    if isinstance(source, MountedClaim):
         return []  # the node mounts it; the pod itself asks nobody
     return [
         NetworkPolicyEgressRuleArgs(
@@ -225,7 +226,9 @@ def _egress(args: KubernetesModelArgs) -> list[NetworkPolicyEgressRuleArgs]:
         ),
         # The bucket and the cloud's identity service; neither has addresses that could be named.
         NetworkPolicyEgressRuleArgs(
-            ports=[NetworkPolicyPortArgs(port=port, protocol="TCP") for port in _bucket_ports(args)]
+            ports=[
+                NetworkPolicyPortArgs(port=port, protocol="TCP") for port in _bucket_ports(source)
+            ]
         ),
     ]
 
@@ -243,14 +246,14 @@ def _naming(args: KubernetesModelArgs, published: Manifest | None) -> list[Mappi
     ]
 
 
-def _bucket_ports(args: KubernetesModelArgs) -> list[int]:
+def _bucket_ports(source: ModelSource) -> list[int]:
     """Give the ports of the bucket, and those by which the clouds hand out identities."""
     identities = [_HTTP_PORT, *_METADATA_PORTS]
-    if not isinstance(args.source, FetchFromS3) or args.source.endpoint is None:
+    if not isinstance(source, FetchFromS3) or source.endpoint is None:
         return sorted({_HTTPS_PORT, *identities})
-    place = urlsplit(args.source.endpoint)
+    place = urlsplit(source.endpoint)
     port = place.port or (_HTTP_PORT if place.scheme == "http" else _HTTPS_PORT)
-    return sorted({port} if args.source.secret else {port, _HTTPS_PORT, *identities})
+    return sorted({port} if source.secret else {port, _HTTPS_PORT, *identities})
 
 
 def _weighted(args: KubernetesModelArgs, port: int) -> list[Mapping[str, Any]]:

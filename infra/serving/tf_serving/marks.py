@@ -20,12 +20,16 @@ _LABEL_VALUE_CHARACTERS: Final = 63
 
 
 def object_labels(args: KubernetesModelArgs) -> Mapping[str, str]:
+    """Label whatever serves a model."""
+    return {**model_labels(args.stack, args.model), COMPONENT: "model-server"}
+
+
+def model_labels(stack: str, model: str) -> Mapping[str, str]:
     """Label whatever belongs to a model."""
     return {
         NAME: APPLICATION,
-        INSTANCE: args.model,
-        COMPONENT: "model-server",
-        PART_OF: stack_label(args.stack),
+        INSTANCE: model,
+        PART_OF: stack_label(stack),
         MANAGED_BY: MANAGER,
     }
 
@@ -43,8 +47,8 @@ def pod_labels(args: KubernetesModelArgs, server: Server) -> Mapping[str, str]:
 
 
 def model_selector(args: KubernetesModelArgs) -> Mapping[str, str]:
-    """Select every pod of a model. Never to be changed: a Deployment's selector is fixed."""
-    return {NAME: APPLICATION, INSTANCE: args.model}
+    """Select every server of a model. Never to be changed: a Deployment's selector is fixed."""
+    return {INSTANCE: args.model, COMPONENT: "model-server"}
 
 
 def track_selector(args: KubernetesModelArgs, track: str) -> Mapping[str, str]:

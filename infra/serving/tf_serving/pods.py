@@ -15,7 +15,6 @@ from pulumi_kubernetes.core.v1 import (
     ContainerPortArgs,
     EmptyDirVolumeSourceArgs,
     EnvVarArgs,
-    EnvVarSourceArgs,
     HTTPGetActionArgs,
     LifecycleArgs,
     LifecycleHandlerArgs,
@@ -28,7 +27,6 @@ from pulumi_kubernetes.core.v1 import (
     ProjectedVolumeSourceArgs,
     ResourceRequirementsArgs,
     SeccompProfileArgs,
-    SecretKeySelectorArgs,
     SecurityContextArgs,
     SleepActionArgs,
     TolerationArgs,
@@ -39,7 +37,7 @@ from pulumi_kubernetes.core.v1 import (
 )
 from pulumi_kubernetes.meta.v1 import LabelSelectorArgs, ObjectMetaArgs
 
-from infra.compute.pools import NVIDIA_GPU
+from infra.compute.pools import NVIDIA_GPU, GpuPool
 from infra.names import model_object_name, service_account_name
 from infra.serving.rendering import METRICS_PATH
 from infra.serving.tf_serving import fetching
@@ -74,20 +72,13 @@ def pod_template(
             automount_service_account_token=False,
             # Every Service of the namespace as a variable: with many models, too many to start.
             enable_service_links=False,
-            security_context=PodSecurityContextArgs(
-                run_as_non_root=True,
-                run_as_user=_USER,
-                run_as_group=_USER,
-                fs_group=_USER,
-                fs_group_change_policy="OnRootMismatch",
-                seccomp_profile=SeccompProfileArgs(type="RuntimeDefault"),
-            ),
+            security_context=pod_security(),
             init_containers=_init_containers(args, server),
             containers=[_container(args, server)],
             volumes=_volumes(args, server, config_map),
             termination_grace_period_seconds=args.drain_seconds + _FINISH_SECONDS,
             node_selector=_node_selector(args) or None,
-            tolerations=_tolerations(args),
+            tolerations=tolerations(args.gpu.pool) if args.gpu else None,
             topology_spread_constraints=_spread(args, server),
             priority_class_name=args.placement.priority_class,
             image_pull_secrets=(
@@ -142,7 +133,7 @@ def _container(args: KubernetesModelArgs, server: Server) -> ContainerArgs:
             ContainerPortArgs(name="grpc", container_port=GRPC_PORT, protocol="TCP"),
         ],
         resources=_resources(args, server),
-        security_context=_security(),
+        security_context=container_security(),
         startup_probe=_probe(
             ready_path(args, server),
             period_seconds=_PROBE_SECONDS,
@@ -171,7 +162,20 @@ def _probe(path: str, *, period_seconds: int, failures: int) -> ProbeArgs:
     )
 
 
-def _security() -> SecurityContextArgs:
+def pod_security() -> PodSecurityContextArgs:
+    """Give what the restricted standard asks of a pod."""
+    return PodSecurityContextArgs(
+        run_as_non_root=True,
+        run_as_user=_USER,
+        run_as_group=_USER,
+        fs_group=_USER,
+        fs_group_change_policy="OnRootMismatch",
+        seccomp_profile=SeccompProfileArgs(type="RuntimeDefault"),
+    )
+
+
+def container_security() -> SecurityContextArgs:
+    """Give what it asks of a container, and a root file system that nobody writes to."""
     return SecurityContextArgs(
         allow_privilege_escalation=False,
         read_only_root_filesystem=True,
@@ -193,16 +197,7 @@ def _init_containers(args: KubernetesModelArgs, server: Server) -> list[Containe
         return None
     variables = fetching.environment(source, published, config_dir=CONFIG_DIRECTORY)
     env = [EnvVarArgs(name=name, value=value) for name, value in sorted(variables.items())]
-    if source.secret is not None:
-        env += [
-            EnvVarArgs(
-                name=name,
-                value_from=EnvVarSourceArgs(
-                    secret_key_ref=SecretKeySelectorArgs(name=source.secret, key=name)
-                ),
-            )
-            for name in (fetching.KEY_ID, fetching.SECRET_KEY)
-        ]
+    env += fetching.secret_keys(source.secret)
     quantities = {"cpu": args.cpu, "memory": "512Mi"}
     return [
         ContainerArgs(
@@ -211,7 +206,7 @@ def _init_containers(args: KubernetesModelArgs, server: Server) -> list[Containe
             command=["/bin/sh", f"{CONFIG_DIRECTORY}/{fetching.SCRIPT_FILE}"],
             env=env,
             resources=ResourceRequirementsArgs(requests=quantities, limits=quantities),
-            security_context=_security(),
+            security_context=container_security(),
             termination_message_policy="FallbackToLogsOnError",
             volume_mounts=[
                 VolumeMountArgs(name="config", mount_path=CONFIG_DIRECTORY, read_only=True),
@@ -293,9 +288,8 @@ def _node_selector(args: KubernetesModelArgs) -> Mapping[str, str]:
     return {**args.placement.node_labels, **pool}
 
 
-def _tolerations(args: KubernetesModelArgs) -> list[TolerationArgs] | None:
-    if args.gpu is None:
-        return None
+def tolerations(pool: GpuPool) -> list[TolerationArgs]:
+    """Bear the taints of a pool's nodes."""
     return [
         TolerationArgs(
             key=taint.key,
@@ -303,7 +297,7 @@ def _tolerations(args: KubernetesModelArgs) -> list[TolerationArgs] | None:
             value=taint.value,
             effect=taint.effect,
         )
-        for taint in args.gpu.pool.tolerations
+        for taint in pool.tolerations
     ]
 
 
