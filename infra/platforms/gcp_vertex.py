@@ -59,6 +59,8 @@ def _declare(
     return {
         "endpoint": address,
         "raw_predict": url,
+        # What the service's metrics are counted by.
+        "deployed_models": {str(spec.key.version): spec.deployed_id for spec in args.deployments},
         "log": logs,
         "registry_model": args.versions[0].place.model(args.versions[0].model_id),
         **(more if endpoint.kind == "private-service-connect" else {}),

@@ -22,6 +22,8 @@ _COMMANDS: Final[Mapping[str, str]] = {
     "canary": "Tell where trials stand, and follow the automatic ones.",
     "promote": "Give a canary its next share, or all of the traffic.",
     "abort": "End a trial: the stable version serves everybody.",
+    "watch": "Release what is published, by each model's policy.",
+    "promote-env": "Bring what serves in one environment to another.",
     "rollback": "Go back to an earlier release.",
     "history": "List what was released when, and by whom.",
     "status": "Tell what is configured, deployed and answering.",

@@ -2,14 +2,17 @@
 
 Reads a model's entry in the stack's outputs. A server on this machine, behind a load balancer or a
 gateway is asked at its address; one that only its cluster can see through `kubectl port-forward`,
-by the command that the outputs hold. How a server is asked is `answering`'s.
+by the command that the outputs hold; a managed service by our own client for it. How a server is
+asked is `answering`'s.
 """
 
+import json
 import re
 import shlex
 import shutil
 import socket
 import subprocess
+import sys
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -20,6 +23,7 @@ from urllib.parse import urlsplit
 from infra.releases.answering import (
     AVAILABLE,
     NotAnsweringError,
+    is_close,
     require_prediction,
     version_states,
 )
@@ -28,6 +32,11 @@ from model_export.manifest import Sample
 
 _INSIDE: Final = re.compile(r"([a-z0-9-]+)\.[a-z0-9-]+\.svc\.cluster\.local")
 _FORWARDING: Final = re.compile(r"Forwarding from 127\.0\.0\.1:(\d+) ")
+_SERVICES: Final = ("vertex://", "sagemaker://")
+# What `model-export predict` exits with where the question itself cannot be asked, and its words
+# where nobody is there.
+_REFUSED: Final = 2
+_NO_ANSWER: Final = "No answer from"
 _FORWARD_SECONDS: Final = 15.0
 _END_SECONDS: Final = 5.0
 
@@ -69,13 +78,15 @@ class Door:
         seen = ", ".join(f"{version} is {state}" for version, state in states.items())
         return f"{self.model} does not answer as {wanted} ({seen or 'nobody answers'})"
 
-    def require_prediction(self, version: int, sample: Sample) -> None:
-        """Send the version its recorded instances and compare what comes back."""
-        for front in self.fronts:
-            if version_states(front, self.model).get(version) == AVAILABLE:
-                require_prediction(front, self.model, version, sample)
-                return
-        raise NotAnsweringError(f"no server of {self.model} has version {version}")
+    def require_predictions(self, samples: Mapping[int, Sample]) -> None:
+        """Send each version its recorded instances and compare what comes back."""
+        for version, sample in samples.items():
+            for front in self.fronts:
+                if version_states(front, self.model).get(version) == AVAILABLE:
+                    require_prediction(front, self.model, version, sample)
+                    break
+            else:
+                raise NotAnsweringError(f"no server of {self.model} has version {version}")
 
     def _has_label(self, label: str, version: int) -> bool:
         return any(
@@ -84,9 +95,61 @@ class Door:
         )
 
 
+@dataclass(frozen=True, kw_only=True)
+class ServiceDoor:
+    """A managed service's endpoint, asked by `model-export predict`, which knows each service.
+
+    It tells no versions, and divides requests as it was told to: one answer may be any version's.
+    """
+
+    model: str
+    endpoint: str
+    fronts: tuple[str, ...] = ()
+
+    def states(self) -> Mapping[int, str]:
+        """Give nothing: the update itself has waited for the service."""
+        return {}
+
+    def unanswered(self, _: ModelRelease) -> str | None:
+        """Say nothing, likewise."""
+        return None
+
+    def require_predictions(self, samples: Mapping[int, Sample]) -> None:
+        """Send the recorded instances, and compare the answer with those of all versions."""
+        for sample in samples.values():
+            alike = [one for one in samples.values() if one.instances == sample.instances]
+            got = self._ask(sample)
+            if not any(is_close(got, list(one.predictions)) for one in alike):
+                raise NotAnsweringError(
+                    f"{self.endpoint} answers otherwise than any version did when it was exported"
+                )
+
+    def _ask(self, sample: Sample) -> Any:
+        done = subprocess.run(  # noqa: S603 - our own interpreter and module
+            [
+                *(sys.executable, "-m", "model_export", "predict", "--json"),
+                *("--endpoint", self.endpoint, "--signature", sample.signature_name),
+            ],
+            input=json.dumps(list(sample.instances)),
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        said = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
+        if done.returncode == _REFUSED or _NO_ANSWER in said:
+            raise UnreachableError(f"{self.endpoint} cannot be asked from here: {said}")
+        if done.returncode != 0:
+            raise NotAnsweringError(f"{self.endpoint} gives no prediction: {said}")
+        return json.loads(done.stdout)["predictions"]
+
+
 @contextmanager
-def open_door(model: str, output: Mapping[str, Any]) -> Iterator[Door]:
+def open_door(model: str, output: Mapping[str, Any]) -> Iterator[Door | ServiceDoor]:
     """Find the way to a deployed model, and keep it open; UnreachableError where there is none."""
+    endpoint = output.get("endpoint")
+    if isinstance(endpoint, str) and endpoint.startswith(_SERVICES):
+        yield ServiceDoor(model=model, endpoint=endpoint)
+        return
     addresses = [track["rest"] for track in (output.get("tracks") or {}).values()]
     addresses = addresses or [output.get("rest")]
     if not all(isinstance(address, str) and address for address in addresses):

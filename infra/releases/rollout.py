@@ -102,7 +102,10 @@ def roll_out(
     try:
         outputs = engine.up(message)
         updated = True
-        require_answers(outputs, plan.after, plan.manifests, insist=insist, say=engine.say)
+        if plan.file.config.paused:
+            engine.say("  The stack is paused: nothing serves until servestack resume")
+        else:
+            require_answers(outputs, plan.after, plan.manifests, insist=insist, say=engine.say)
     except UpdateRunningError as error:
         raise UpdateRunningError(f"{error}\n{_restore_file(plan) or _as_before(plan)}") from error
     except (ServestackError, NotAnsweringError) as error:

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from infra.releases.answering import AVAILABLE
-from infra.releases.doors import UnreachableError, open_door
+from infra.releases.doors import ServiceDoor, UnreachableError, open_door
 from infra.releases.history import Release, deployed_since
 from infra.releases.model_release import ModelRelease
 from infra.releases.verifying import deployed_release
@@ -95,6 +95,8 @@ def _asked(status: ModelStatus, configured: ModelRelease, output: Mapping[str, A
     is_local = output.get("target") == "local"
     try:
         with open_door(status.model, output) as door:
+            if isinstance(door, ServiceDoor):
+                return replace(status, unreachable="ok, as the service says; it tells no versions")
             states = door.states()
             if not states and not is_local:
                 return replace(status, unreachable=f"nobody answers at {', '.join(door.fronts)}")

@@ -7,13 +7,15 @@ from typing import Any, Final
 
 from infra.releases.answering import NotAnsweringError
 from infra.releases.artefacts import Manifests
-from infra.releases.doors import Door, UnreachableError, open_door
+from infra.releases.doors import Door, ServiceDoor, UnreachableError, open_door
 from infra.releases.model_release import Canary, ModelRelease
 
 # The update has waited for its servers already; this is for what stands between them and us.
 _ANSWER_SECONDS: Final = 20.0
 _REACH_SECONDS: Final = 5.0
 _PAUSE_SECONDS: Final = 0.1
+
+AnyDoor = Door | ServiceDoor
 
 
 def deployed_release(output: Mapping[str, Any]) -> ModelRelease:
@@ -73,7 +75,7 @@ def require_answers(
         must = insist or output.get("target") == "local"
         try:
             with open_door(model, output) as door:
-                if not must:
+                if not must and isinstance(door, Door):
                     _wait_for_anybody(door)
                 _wait(door, release)
                 _require_predictions(door, release, manifests)
@@ -95,7 +97,7 @@ def _wait_for_anybody(door: Door) -> None:
         time.sleep(_PAUSE_SECONDS)
 
 
-def _wait(door: Door, release: ModelRelease) -> None:
+def _wait(door: AnyDoor, release: ModelRelease) -> None:
     deadline = time.monotonic() + _ANSWER_SECONDS
     while (problem := door.unanswered(release)) is not None:
         if time.monotonic() > deadline:
@@ -103,8 +105,10 @@ def _wait(door: Door, release: ModelRelease) -> None:
         time.sleep(_PAUSE_SECONDS)
 
 
-def _require_predictions(door: Door, release: ModelRelease, manifests: Manifests) -> None:
-    for version in release.pinned_versions:
-        sample = manifests[door.model, version].sample
-        if sample is not None:
-            door.require_prediction(version, sample)
+def _require_predictions(door: AnyDoor, release: ModelRelease, manifests: Manifests) -> None:
+    samples = {
+        version: sample
+        for version in release.pinned_versions
+        if (sample := manifests[door.model, version].sample) is not None
+    }
+    door.require_predictions(samples)

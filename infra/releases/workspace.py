@@ -36,6 +36,9 @@ if TYPE_CHECKING:
     from pulumi.automation import Stack
 
 Say = Callable[[str], None]
+# What the user's own environment was: each engine makes this process's the environment of its
+# stack, and a second one must not take over from the first.
+_ENVIRON: Final = dict(os.environ)
 _ENGINE_ENDS_SECONDS: Final = 60
 
 
@@ -61,14 +64,14 @@ class StackEngine:
         so a variable that a local stack must not see has to go from here.
         """
         try:
-            engine = ensure_engine(environ=os.environ, progress=self.say)
+            engine = ensure_engine(environ=_ENVIRON, progress=self.say)
         except EngineError as error:
             raise OperationFailedError(str(error)) from error
         environment = engine_environment(
             checkout=self.checkout,
             stack_is_local=self.is_local,
             engine=engine,
-            environ=os.environ,
+            environ=_ENVIRON,
         )
         os.environ.clear()
         os.environ.update(environment)

@@ -7,9 +7,11 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import psutil
 import pytest
 
-from tests.releases.conftest import Desk
+from model_export.store import open_store
+from tests.releases.conftest import STACK_FILE, Desk
 
 pytestmark = [pytest.mark.slow, pytest.mark.engine]
 
@@ -124,3 +126,42 @@ def test_one_pass_takes_the_steps_that_are_due(desk: Desk) -> None:
     with load(desk):
         desk.servestack("canary", "--once")
     assert desk.serving() == {2}
+
+
+def test_what_is_published_is_taken_up_once_by_the_models_policy(desk: Desk) -> None:
+    desk.settle(2)
+    text = desk.stack_file.read_text()
+    watching = "  servestack:rollout: {on_publish: release}\n"
+    desk.stack_file.write_text(
+        text.replace("  servestack:models:\n", f"{watching}  servestack:models:\n")
+    )
+    newest = max(open_store(str(desk.bucket)).versions("heart")) + 1
+    desk.publish_copy(desk.directory / "models", newest)
+    done = desk.servestack("watch", "--once")
+    assert f"heart {newest} is published" in done.stderr
+    assert desk.serving() == {newest}
+    assert "taken up by servestack watch" in desk.history()[0]["message"]
+    desk.servestack("rollback")
+    assert desk.serving() == {2}
+    again = desk.servestack("watch", "--once")
+    assert "is published" not in again.stderr
+    assert desk.serving() == {2}
+
+
+def test_what_serves_in_one_environment_is_brought_to_another(desk: Desk) -> None:
+    desk.settle(2)
+    other = desk.directory / "Pulumi.staging.yaml"
+    other.write_text(STACK_FILE)
+    try:
+        desk.servestack("up", "-s", "staging")
+        done = desk.servestack("promote-env", "heart", "--from", "local", "--to", "staging")
+        assert "heart 2 of local is not in" in done.stderr
+        status = json.loads(desk.servestack("status", "-s", "staging", "--json").stdout)
+        assert status[0]["states"] == {"2": "AVAILABLE"}
+        again = desk.servestack("promote-env", "heart", "--from", "local", "--to", "staging")
+        assert "nothing to do" in again.stdout
+    finally:
+        record = desk.home / "run" / "staging" / "heart" / "server.json"
+        if record.exists():
+            psutil.Process(json.loads(record.read_text())["identity"]["pid"]).kill()
+        other.unlink()

@@ -61,11 +61,11 @@ def test_a_trial_is_asked_at_both_of_its_servers(tracks: dict[str, Any]) -> None
     with open_door("heart", {"rest": "http://nowhere:1", "tracks": tracks}) as door:
         assert door.states() == {1: "AVAILABLE", 2: "AVAILABLE"}
         assert door.unanswered(trial) is None
-        door.require_prediction(1, SAMPLE)
+        door.require_predictions({1: SAMPLE})
         with pytest.raises(NotAnsweringError, match="answers otherwise"):
-            door.require_prediction(2, SAMPLE)
+            door.require_predictions({1: SAMPLE, 2: SAMPLE})
         with pytest.raises(NotAnsweringError, match="no server of heart has version 3"):
-            door.require_prediction(3, SAMPLE)
+            door.require_predictions({3: SAMPLE})
 
 
 def test_a_model_without_an_address_cannot_be_asked() -> None:
@@ -136,3 +136,55 @@ def test_a_server_on_this_machine_that_is_silent_is_down() -> None:
     outputs = {"models": {"heart": {"target": "local", "rest": None}}}
     with pytest.raises(NotAnsweringError, match="no address"):
         require_answers(outputs, {"heart": ModelRelease(version=1)}, {}, insist=False, say=print)
+
+
+def service(directory: Path, monkeypatch: pytest.MonkeyPatch, script: str) -> None:
+    """Let `python -m model_export` be a script of the test's."""
+    package = directory / "model_export"
+    package.mkdir()
+    (package / "__init__.py").write_text("")
+    (package / "__main__.py").write_text(f"import json, sys\n{script}\n")
+    monkeypatch.setenv("PYTHONPATH", str(directory))
+    monkeypatch.chdir(directory)
+
+
+VERTEX = {"target": "vertex", "rest": None, "endpoint": "vertex://p/europe-west4/42"}
+SAMPLES = {
+    1: SAMPLE,
+    2: Sample(signature_name="serving_default", instances=(1.0,), predictions=(5.0,)),
+}
+
+
+@pytest.mark.parametrize("answer", [2.0, 5.0])
+def test_a_services_answer_may_be_that_of_any_version_on_trial(
+    answer: float, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    script = (
+        "assert sys.argv[1:5] == ['predict', '--json', '--endpoint', 'vertex://p/europe-west4/42']\n"
+        f"assert json.load(sys.stdin) == [1.0]\nprint(json.dumps({{'predictions': [{answer}]}}))"
+    )
+    service(tmp_path, monkeypatch, script)
+    with open_door("heart", VERTEX) as door:
+        assert door.unanswered(ModelRelease(version=1)) is None
+        door.require_predictions(SAMPLES)
+
+
+@pytest.mark.parametrize(
+    ("script", "error", "said"),
+    [
+        ("print(json.dumps({'predictions': [9.0]}))", NotAnsweringError, "answers otherwise"),
+        ("sys.stderr.write('model-export: boom'); sys.exit(1)", NotAnsweringError, "boom"),
+        ("sys.stderr.write('No answer from x'); sys.exit(1)", UnreachableError, "No answer from"),
+        ("sys.stderr.write('not installed'); sys.exit(2)", UnreachableError, "not installed"),
+    ],
+)
+def test_a_service_that_answers_otherwise_is_told_from_one_that_cannot_be_asked(
+    script: str,
+    error: type[Exception],
+    said: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    service(tmp_path, monkeypatch, script)
+    with pytest.raises(error, match=said), open_door("heart", VERTEX) as door:
+        door.require_predictions(SAMPLES)

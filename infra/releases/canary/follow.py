@@ -14,13 +14,11 @@ from infra.config.model import StackConfig
 from infra.releases.canary.decision import Abort, Action, Advance, Wait, decide
 from infra.releases.canary.gate import Verdict, judge, waiting
 from infra.releases.canary.trial import Trial, trials
-from infra.releases.errors import UpdateRunningError
 from infra.releases.history import parse_history
 from infra.releases.metrics.page import ServerPage
 from infra.releases.metrics.source import MetricSource, MetricsUnreachableError
 from infra.releases.metrics.sources import metric_source
-from infra.releases.model_release import ModelRelease
-from infra.releases.rollout import roll_out
+from infra.releases.releasing import change_unattended
 from infra.releases.session import Session
 
 _SHORTEST_PAUSE_SECONDS: Final = 1.0
@@ -77,24 +75,7 @@ class Follower:
                 after, message = trial.advanced(action.share), action.reason
             case Abort():
                 after, message = trial.aborted(), f"aborted: {action.reason}"
-        try:
-            return self._release(trial, after, message)
-        except UpdateRunningError as error:
-            self.session.say(f"  {error}")
-            return False
-
-    def _release(self, trial: Trial, after: ModelRelease, reason: str) -> bool:
-        with self.session.changing():
-            file = self.session.read()
-            if file.releases.get(trial.model) != trial.release:
-                self.session.say(f"  {trial.model} was changed by somebody else meanwhile")
-                return False
-            outputs = self.session.outputs()
-            plan = self.session.plan(file, {trial.model: after}, outputs)
-            self.session.show(plan)
-            message = f"{'; '.join(plan.changes)}\n\n{reason}"
-            roll_out(self.session.engine, plan, message=message)
-        return True
+        return change_unattended(self.session, trial.model, trial.release, after, message)
 
     def _look(self, trial: Trial, config: StackConfig, output: Mapping[str, Any]) -> Look:
         verdict = self._verdict(trial, config, output)

@@ -2,10 +2,10 @@
 
 import click
 
-from infra.releases import rollout
 from infra.releases.commands.answers import answer_plan, open_stack
 from infra.releases.commands.options import CONFIRM, DRY_RUN, JSON, MESSAGE, STACK, YES
 from infra.releases.commands.promote import trial_of
+from infra.releases.releasing import Manner, carry_out
 
 
 @click.command()
@@ -34,10 +34,12 @@ def command(
         after = trial_of(session, file, model).aborted()
         plan = session.plan(file, {model: after}, outputs)
         session.show(plan)
-        session.preview(plan)
-        if dry_run:
-            return answer_plan(plan, "dry run", outputs, as_json=as_json)
-        session.confirm(f"Abort the trial of {model}?", yes=yes, confirmed=confirmed)
-        text = message or f"Abort the trial: {'; '.join(plan.changes)}"
-        outputs = rollout.roll_out(session.engine, plan, message=text)
-    return answer_plan(plan, "aborted", outputs, as_json=as_json)
+        manner = Manner(
+            question=f"Abort the trial of {model}?",
+            message=message or f"Abort the trial: {'; '.join(plan.changes)}",
+            yes=yes,
+            confirmed=confirmed,
+            dry_run=dry_run,
+        )
+        result, outputs = carry_out(session, plan, outputs, manner, done="aborted")
+    return answer_plan(plan, result, outputs, as_json=as_json)

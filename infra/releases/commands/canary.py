@@ -74,13 +74,7 @@ def _follow(
     told: dict[str, str] = {}
     while True:
         due = [look for look in looks if look.trial.rollout.automatic]
-        for look in due:
-            _say(follower, look, told)
-            if follower.act(look) and isinstance(look.action, Abort):
-                aborted.append(
-                    f"{look.trial.model}: the trial of version {look.trial.canary.version} was "
-                    f"aborted: {look.action.reason}"
-                )
+        aborted += take_steps(follower, due, told)
         if once or not due:
             return aborted
         if deadline is not None and time.monotonic() > deadline:
@@ -91,6 +85,21 @@ def _follow(
             )
         time.sleep(pause_seconds(due))
         looks = follower.look()
+
+
+def take_steps(follower: Follower, looks: Sequence[Look], told: dict[str, str]) -> list[str]:
+    """Take the automatic trials' steps that are due; say what is new, and give what was aborted."""
+    aborted: list[str] = []
+    for look in looks:
+        if not look.trial.rollout.automatic:
+            continue
+        _say(follower, look, told)
+        if follower.act(look) and isinstance(look.action, Abort):
+            aborted.append(
+                f"{look.trial.model}: the trial of version {look.trial.canary.version} was "
+                f"aborted: {look.action.reason}"
+            )
+    return aborted
 
 
 def _say(follower: Follower, look: Look, told: dict[str, str]) -> None:

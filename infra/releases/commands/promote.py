@@ -2,11 +2,11 @@
 
 import click
 
-from infra.releases import rollout
 from infra.releases.canary.trial import Trial, trials
 from infra.releases.commands.answers import answer_plan, open_stack
 from infra.releases.commands.options import CONFIRM, DRY_RUN, JSON, MESSAGE, STACK, YES
 from infra.releases.history import parse_history
+from infra.releases.releasing import Manner, carry_out
 from infra.releases.rollout import StackFile
 from infra.releases.session import RefusedError, Session
 
@@ -53,13 +53,15 @@ def command(
         after = trial.advanced(share or trial.next_share or 100)
         plan = session.plan(file, {model: after}, outputs)
         session.show(plan)
-        session.preview(plan)
-        if dry_run:
-            return answer_plan(plan, "dry run", outputs, as_json=as_json)
-        session.confirm(f"Promote {model} on stack {stack}?", yes=yes, confirmed=confirmed)
-        text = message or "; ".join(plan.changes) or f"{model}: {after} again"
-        outputs = rollout.roll_out(session.engine, plan, message=text)
-    return answer_plan(plan, "promoted", outputs, as_json=as_json)
+        manner = Manner(
+            question=f"Promote {model} on stack {stack}?",
+            message=message,
+            yes=yes,
+            confirmed=confirmed,
+            dry_run=dry_run,
+        )
+        result, outputs = carry_out(session, plan, outputs, manner, done="promoted")
+    return answer_plan(plan, result, outputs, as_json=as_json)
 
 
 def trial_of(session: Session, file: StackFile, model: str) -> Trial:

@@ -1,14 +1,14 @@
 """`servestack release`: serve other versions."""
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import Final, Literal
 
 import click
 
-from infra.releases import request, rollout
+from infra.releases import request
 from infra.releases.commands.answers import answer_plan, open_stack
 from infra.releases.commands.options import CONFIRM, DRY_RUN, JSON, MESSAGE, STACK, YES
-from infra.releases.session import RefusedError
+from infra.releases.releasing import Manner, carry_out, require_compatible
 from infra.releases.verifying import is_serving
 
 
@@ -22,10 +22,7 @@ def _share(
     raise click.BadParameter(f"{text!r}: write 1 to 99 percent, or first")
 
 
-@click.command()
-@STACK
-@click.argument("pairs", metavar="MODEL=VERSION...", nargs=-1, required=True)
-@click.option(
+SHARE: Final = click.option(
     "--canary",
     "share",
     callback=_share,
@@ -33,6 +30,12 @@ def _share(
     help="Serve the version beside the stable one, with this part of the requests; `first` is the "
     "first of the model's steps.",
 )
+
+
+@click.command()
+@STACK
+@click.argument("pairs", metavar="MODEL=VERSION...", nargs=-1, required=True)
+@SHARE
 @click.option(
     "--label", "labels", multiple=True, metavar="LABEL=VERSION", help="Let a label name a version."
 )
@@ -70,9 +73,9 @@ def command(  # noqa: PLR0913 - one parameter for each option
     """Serve other versions: `servestack release heart=2 digits=1`.
 
     Each version must be published, whole and unaltered, and take and give what the serving one
-    does. The stack file is edited, the stack is
-    updated, and the versions must answer as they did when they were exported. If anything fails,
-    the file and the stack are put back and what served before serves.
+    does. The stack file is edited, the stack is updated, and the versions must answer as they did
+    when they were exported. If anything fails, the file and the stack are put back and what served
+    before serves.
 
     Releasing a version without --canary also ends a trial of the model.
     """
@@ -87,23 +90,15 @@ def command(  # noqa: PLR0913 - one parameter for each option
         if not plan.changes and is_serving(outputs, after, plan.manifests):
             return answer_plan(plan, "nothing to do", outputs, as_json=as_json)
         session.show(plan)
-        if plan.breaking and not accept_breaking:
-            raise RefusedError(
-                "Clients of the version that serves would break, as shown above. Release it under "
-                "another model name, or, when no client is left that could: --accept-breaking"
-            )
-        if no_up and not dry_run:
-            rollout.write_plan(plan)
-            return answer_plan(plan, "written", outputs, as_json=as_json)
-        session.preview(plan)
-        if dry_run:
-            return answer_plan(plan, "dry run", outputs, as_json=as_json)
-        session.confirm(f"Release to stack {stack}?", yes=yes, confirmed=confirmed)
-        again = "; ".join(f"{name}: {then} again" for name, then in after.items())
-        outputs = rollout.roll_out(
-            session.engine,
-            plan,
-            message=message or "; ".join(plan.changes) or again,
+        require_compatible(plan, accept_breaking=accept_breaking)
+        manner = Manner(
+            question=f"Release to stack {stack}?",
+            message=message,
+            yes=yes,
+            confirmed=confirmed,
+            dry_run=dry_run,
+            write_only=no_up,
             insist=wait,
         )
-    return answer_plan(plan, "released", outputs, as_json=as_json)
+        result, outputs = carry_out(session, plan, outputs, manner, done="released")
+    return answer_plan(plan, result, outputs, as_json=as_json)

@@ -2,9 +2,10 @@
 
 import click
 
-from infra.releases import history, rollout
+from infra.releases import history
 from infra.releases.commands.answers import answer_plan, open_stack
 from infra.releases.commands.options import CONFIRM, DRY_RUN, JSON, MESSAGE, STACK, YES
+from infra.releases.releasing import Manner, carry_out
 
 
 @click.command()
@@ -53,10 +54,12 @@ def command(
         )
         session.show(plan)
         session.say("  Infrastructure, other settings and code stay as they are")
-        session.preview(plan)
-        if dry_run:
-            return answer_plan(plan, "dry run", outputs, as_json=as_json)
-        session.confirm(f"Roll stack {stack} back?", yes=yes, confirmed=confirmed)
-        default = f"Roll back to update {number}: {'; '.join(plan.changes)}"
-        outputs = rollout.roll_out(session.engine, plan, message=message or default)
-    return answer_plan(plan, "rolled back", outputs, as_json=as_json)
+        manner = Manner(
+            question=f"Roll stack {stack} back?",
+            message=message or f"Roll back to update {number}: {'; '.join(plan.changes)}",
+            yes=yes,
+            confirmed=confirmed,
+            dry_run=dry_run,
+        )
+        result, outputs = carry_out(session, plan, outputs, manner, done="rolled back")
+    return answer_plan(plan, result, outputs, as_json=as_json)

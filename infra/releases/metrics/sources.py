@@ -89,8 +89,8 @@ def _pod_labels(trial: Trial, model: ModelConfig, output: Mapping[str, Any], ver
 
 def _deployed_model(trial: Trial, output: Mapping[str, Any], version: int) -> tuple[str, str]:
     try:
-        endpoint, deployed = output["endpoint"], output["deployed_models"]
-        return str(endpoint).rpartition("/")[2], str(deployed[str(version)])
+        endpoint, deployed = str(output["endpoint"]), output["deployed_models"]
+        return endpoint.partition("?")[0].rpartition("/")[2], str(deployed[str(version)])
     except (KeyError, TypeError) as error:
         raise ServestackError(
             f"The stack's outputs do not say which deployed model version {version} of "

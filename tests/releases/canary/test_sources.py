@@ -80,7 +80,7 @@ def test_a_cluster_on_google_cloud_has_a_prometheus_of_its_own() -> None:
 
 def test_vertex_is_judged_by_cloud_monitoring() -> None:
     output = {
-        "endpoint": "projects/1/locations/europe-west4/endpoints/42",
+        "endpoint": "vertex://p/europe-west4/42?host=42.example.com",
         "deployed_models": {"1": "101", "2": "102"},
     }
     failed, latency = queries(source("gcp", output, {"target": "vertex"}))
