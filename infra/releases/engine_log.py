@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
+from infra.releases.remedies import remedy
+
 if TYPE_CHECKING:
     from pulumi.automation.events import EngineEvent, StepEventMetadata
 
@@ -51,7 +53,7 @@ class EngineLog:
         """Take in an event; give the line to show for it, if any."""
         if (diagnostic := event.diagnostic_event) is not None and not diagnostic.ephemeral:
             if diagnostic.severity == "error":
-                self.add_error(diagnostic.message)
+                self.add_error(diagnostic.message, diagnostic.urn or "")
             elif diagnostic.severity == "warning":
                 return f"  {_clean(diagnostic.message)}"
         elif (told := event.policy_event) is not None:
@@ -65,9 +67,11 @@ class EngineLog:
             return _step(_DONE, after.metadata)
         return None
 
-    def add_error(self, message: str) -> None:
-        """Take in an error as the engine words it."""
-        self.errors.append(_clean(message))
+    def add_error(self, message: str, urn: str = "") -> None:
+        """Take in an error as the engine words it, with what to do about it where that is known."""
+        text = _clean(message)
+        advice = remedy(urn, text)
+        self.errors.append(f"{text}\n  {advice}" if advice else text)
 
     @property
     def own_reasons(self) -> list[str]:

@@ -9,6 +9,7 @@ import json
 import os
 import signal
 import sys
+import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -17,11 +18,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 import psutil
 
+from infra.releases.adoption import adopted
 from infra.releases.engine_log import EngineLog, drift_of
 from infra.releases.errors import OperationFailedError, UpdateRunningError
 from infra.releases.locks import clear_stale_locks, file_backend
 from infra.releases.preview import Preview, preview_of_events
 from infra.releases.state import (
+    PendingOperation,
     pending_operations,
     require_resolvable,
     stack_outputs,
@@ -125,7 +128,7 @@ class StackEngine:
         if not pending:
             return
         if not self.is_local:
-            require_resolvable(pending, self.stack)
+            require_resolvable(self._adopt(deployment), self.stack)
         self.say(
             f"An earlier update was interrupted ({', '.join(map(str, pending))}); "
             "looking at what is really there"
@@ -134,6 +137,18 @@ class StackEngine:
             self._automation.refresh(
                 on_event=self._listener(log), clear_pending_creates=True, show_secrets=False
             )
+
+    def _adopt(self, deployment: Mapping[str, Any]) -> tuple[PendingOperation, ...]:
+        """Take over what was being created and is known by its name; give what is left."""
+        known = adopted(deployment)
+        if known is None:
+            return pending_operations(deployment)
+        with tempfile.TemporaryDirectory(prefix="servestack-") as scratch:
+            document = Path(scratch) / "state.json"
+            document.write_text(json.dumps(known))
+            self._engine("stack", "import", "--stack", self.stack, "--file", str(document))
+        self._forget_state()
+        return pending_operations(known)
 
     def preview(
         self, *, config_file: Path | None = None, policy_packs: Sequence[str] = ()

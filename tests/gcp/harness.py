@@ -4,17 +4,22 @@ The committed program and stack files in a directory of their own; what would be
 directory as well (`tests.standins.gcp_cloud`).
 """
 
+import contextlib
 import json
 import os
 import shutil
+import subprocess
+import sys
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import psutil
 from ruamel.yaml import YAML
 
-from tests.engine.harness import CHECKOUT, STACK_FILE_HEAD, Project
+from tests.engine.harness import CHECKOUT, STACK_FILE_HEAD, TIMEOUT_SECONDS, Project
 from tests.standins.gcp_cloud import CLOUD_VARIABLE, Cloud
 from tests.standins.launchers import with_stand_ins
 from tests.standins.sdk_types import TYPES_VARIABLE
@@ -64,6 +69,44 @@ class GcpStack(Project):
         assert failed.returncode != 0, told
         assert "Traceback" not in told, told
         return told
+
+    def servestack(self, *arguments: str, expect: int = 0) -> subprocess.CompletedProcess[str]:
+        """Run the project's own command on the stack; fail with all it said unless it exits so."""
+        command, *options = arguments
+        done = subprocess.run(
+            [sys.executable, "-m", "infra.releases.cli", command, "-s", self.stack, *options],
+            cwd=self.directory,
+            env={**self.environment, "PYTHONPATH": str(CHECKOUT)},
+            capture_output=True,
+            text=True,
+            timeout=TIMEOUT_SECONDS,
+            check=False,
+        )
+        told = done.stdout + done.stderr
+        assert done.returncode == expect, told
+        assert "Traceback" not in told, told
+        return done
+
+    def kill_up_at(self, type_: str, *, before: bool) -> None:
+        """Kill an update while it makes such a resource, before or after the cloud has made it."""
+        held = self.cloud.hold(type_, before=before)
+        self.up_ran = True
+        with psutil.Popen(
+            [self.engine.pulumi, "--non-interactive", "up", "--yes", "--skip-preview"],
+            cwd=self.directory,
+            env=dict(self.environment),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        ) as engine:
+            while held.read_text() != "waiting":
+                assert engine.poll() is None, "the update ended before it came so far"
+                time.sleep(0.05)
+            started = engine.children(recursive=True)
+            engine.kill()
+        for process in started:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.kill()
+        held.unlink()
 
     def end(self) -> None:
         """Remove what there still is; nothing fails and nothing is protected any more."""

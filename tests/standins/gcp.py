@@ -75,7 +75,9 @@ class Gcp(StandIn):
         self._refuse("create", request)
         self._require(kind, request, id_)
         outputs = {**inputs, **kind.outputs(id_, inputs)}
+        self.cloud.wait(request.type, before=True)
         self._put(request, id_, outputs)
+        self.cloud.wait(request.type, before=False)
         if request.type == _BUCKET:
             _content("POST", "/storage/v1/b", name=id_)
         return id_, outputs
@@ -194,8 +196,8 @@ class Gcp(StandIn):
                 )
 
     def _holds(self, one: Thing, id_: str) -> bool:
-        kind = KINDS[one.type]
-        return kind.holds and id_ in kind.needs(one.inputs)
+        kind = KINDS.get(one.type)
+        return kind is not None and kind.holds and id_ in kind.needs(one.inputs)
 
 
 def _at(inputs: Any, path: str) -> Any:

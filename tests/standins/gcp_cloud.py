@@ -3,9 +3,11 @@
 A test looks into it, changes what is there behind the engine's back, and orders faults.
 """
 
+import contextlib
 import hashlib
 import json
 import shutil
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -45,12 +47,16 @@ class Cloud:
     def things(self) -> Iterator[Thing]:
         """Give everything that is there."""
         for file in sorted(self.directory.glob("thing-*.json")):
-            yield Thing(**json.loads(file.read_text()))
+            # The engine makes and removes several at a time.
+            with contextlib.suppress(FileNotFoundError):
+                yield Thing(**json.loads(file.read_text()))
 
     def find(self, id_: str) -> Thing | None:
         """Give a resource by its id."""
-        file = self._file(id_)
-        return Thing(**json.loads(file.read_text())) if file.exists() else None
+        try:
+            return Thing(**json.loads(self._file(id_).read_text()))
+        except FileNotFoundError:
+            return None
 
     def put(self, thing: Thing) -> None:
         """Make a resource, or change it."""
@@ -80,6 +86,26 @@ class Cloud:
     def fail_each_once(self, call: Call) -> None:
         """Let the first such call on each resource fail, and the next one succeed."""
         (self.directory / f"each-{call}").mkdir(exist_ok=True)
+
+    def hold(self, type_: str, *, before: bool) -> Path:
+        """Let whoever makes such a resource wait, before or after it is made, until this is gone.
+
+        The file that is given has the word `waiting` in it as soon as somebody waits.
+        """
+        file = self._held(type_, before=before)
+        file.touch()
+        return file
+
+    def wait(self, type_: str, *, before: bool) -> None:
+        """Wait if that was ordered."""
+        file = self._held(type_, before=before)
+        while file.exists():
+            file.write_text("waiting")
+            time.sleep(0.05)
+
+    def _held(self, type_: str, *, before: bool) -> Path:
+        moment = "before" if before else "after"
+        return self.directory / f"hold-{moment}-{type_.replace('/', '.')}"
 
     def forgive(self) -> None:
         """Let nothing fail any more."""

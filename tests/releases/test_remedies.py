@@ -1,0 +1,56 @@
+"""What a cloud refused is answered by what to do, where its words are known."""
+
+import pytest
+
+from infra.releases.engine_log import EngineLog
+from infra.releases.remedies import remedy
+
+URN = "urn:pulumi:dev::servestack::servestack:compute:GkeCluster$gcp:{}::{}"
+POOL = URN.format("container/nodePool:NodePool", "l4")
+SYSTEM = URN.format("container/nodePool:NodePool", "system")
+BUCKET = URN.format("storage/bucket:Bucket", "models")
+SERVICE = URN.format("projects/service:Service", "iam")
+FEDERATION = URN.format("iam/workloadIdentityPool:WorkloadIdentityPool", "ci")
+
+
+@pytest.mark.parametrize(
+    ("urn", "message", "words"),
+    [
+        (POOL, "Error 403: Quota 'NVIDIA_L4_GPUS' exceeded. Limit: 0.0", "cluster.gpu_pools.l4"),
+        (POOL, "Error 403: Insufficient quota, quotaExceeded", "Ask Google for more"),
+        (SYSTEM, "Error 429: RESOURCE_EXHAUSTED", "servestack:cluster.system_pool"),
+        (
+            POOL,
+            "ZONE_RESOURCE_POOL_EXHAUSTED",
+            "Name other zones at servestack:cluster.gpu_pools.l4",
+        ),
+        (BUCKET, "googleapi: Error 409: not available, conflict", "servestack:bucket.name"),
+        (FEDERATION, "googleapi: Error 409: exists, alreadyExists", "undelete"),
+        (BUCKET, "googleapi: Error 403: disabled., accessNotConfigured", "Run it again"),
+        (SERVICE, "googleapi: Error 403: Permission denied, forbidden", "servestack:gcp.project"),
+        (SERVICE, "google: could not find default credentials", "application-default login"),
+    ],
+)
+def test_a_known_reason_is_answered(urn: str, message: str, words: str) -> None:
+    assert words in str(remedy(urn, message))
+
+
+@pytest.mark.parametrize(
+    ("urn", "message"),
+    [
+        (BUCKET, "googleapi: Error 500: backendError"),
+        ("urn:pulumi:dev::servestack::aws:s3/bucket:Bucket::models", "Error 409: alreadyExists"),
+        ("urn:pulumi:dev::servestack::pulumi:pulumi:Stack::servestack-dev", "Error 403"),
+    ],
+)
+def test_what_is_not_known_gets_no_advice(urn: str, message: str) -> None:
+    assert remedy(urn, message) is None
+
+
+def test_the_advice_stands_below_the_error() -> None:
+    log = EngineLog()
+    log.add_error("error: googleapi: Error 409: taken, alreadyExists", BUCKET)
+    log.add_error("update failed")
+    first, second = log.reason.splitlines()
+    assert first == "googleapi: Error 409: taken, alreadyExists"
+    assert "servestack:bucket.name" in second
