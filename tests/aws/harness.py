@@ -74,7 +74,12 @@ class AwsStack(Project):
         lines = journal.read_text().splitlines() if journal.exists() else []
         journal.unlink(missing_ok=True)
         done = [json.loads(line) for line in lines]
-        return [(call["call"], call["type"].rpartition(":")[2], call["name"]) for call in done]
+        # Amazon's by their last name alone: Kubernetes has roles too.
+        short = [(call, call["type"].removeprefix("aws:").rpartition(":")) for call in done]
+        return [
+            (call["call"], kind if call["type"].startswith("aws:") else call["type"], call["name"])
+            for call, (_, _, kind) in short
+        ]
 
     def aws(self, service: str) -> Any:
         """Give Amazon's own client of the same account."""
