@@ -1,1 +1,1 @@
-"""What installs the engine and the test servers, pinned."""
+"""What installs the engine, the test servers and the cluster for tests, pinned."""

@@ -182,4 +182,8 @@ def _project_maker(
 
 def kubectl(cluster: Cluster, *arguments: str) -> list[str]:
     """Return a command line of kubectl, as the cluster's administrator."""
-    return [str(cluster.programs["kubectl"]), f"--kubeconfig={cluster.kubeconfig}", *arguments]
+    return [
+        *(str(cluster.programs["kubectl"]), f"--kubeconfig={cluster.kubeconfig}"),
+        # Else it keeps what it learns at home.
+        *(f"--cache-dir={cluster.directory / 'kubectl'}", *arguments),
+    ]

@@ -1,10 +1,11 @@
 """The real node: pods really run there, and what would go wrong on a cluster goes wrong."""
 
 import json
+import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +13,12 @@ import pytest
 import requests
 
 from samples import heart
-from tests.cluster.fixtures import kubectl
+from tests.cluster.fixtures import EXPORT_IMAGE, kubectl
 from tests.cluster.images import toy_image
 from tests.cluster.load import LoadOn, Outcome
+from tests.engine.harness import CHECKOUT
 from tests.standins.kubernetes.client import Client
-from tests.stores.clouds import running_cloud
+from tests.stores.clouds import Cloud, running_cloud
 from tools.cluster.node import RealNode
 
 pytestmark = [pytest.mark.cluster, pytest.mark.slow]
@@ -98,15 +100,19 @@ def place(node: RealNode, node_api: Client, node_namespace: str) -> Place:
 
 
 @pytest.fixture(scope="module")
-def heart_models(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Give a directory as /models is in the image: with the sample model `heart`, version 1."""
-    models = tmp_path_factory.mktemp("models")
-    output = models / "heart" / "1"
-    output.parent.mkdir()
-    subprocess.run([sys.executable, "-m", "samples", "heart", "--output", output], check=True)
-    # Containers run as a user that owns nothing, and pytest keeps its directories to itself.
-    models.chmod(0o755)
-    return models
+def published(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Cloud, str]]:
+    """Give a store that has the sample model `heart`, and its URL."""
+    with running_cloud("s3", tmp_path_factory.mktemp("store")) as cloud:
+        store = f"s3://{cloud.make_bucket()}/models"
+        model = tmp_path_factory.mktemp("models") / "heart"
+        environ = {**os.environ, **cloud.environment()}
+        for module, *arguments in (
+            ("samples", "heart", "--output", str(model)),
+            ("model_export.cli", "publish", str(model), "--model=heart", f"--store={store}"),
+        ):
+            command = [sys.executable, "-m", module, *arguments]
+            subprocess.run(command, check=True, env=environ, cwd=CHECKOUT)
+        yield cloud, store
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -227,9 +233,21 @@ def python() -> tuple[str, ...]:
     return tuple(toy_image("1").entrypoint[:3])
 
 
-def test_the_local_server_stands_in_for_tensorflow_serving(
-    place: Place, heart_models: Path
+def test_a_model_comes_out_of_a_store_and_is_served_under_tight_security(
+    place: Place, published: tuple[Cloud, str]
 ) -> None:
+    cloud, store = published
+    outside = place.node.expose(int(cloud.endpoint.rpartition(":")[2]))
+    variables = cloud.environment(f"http://{outside}")
+    volume = {"name": "models", "mountPath": "/models"}
+    fetch = {
+        "name": "fetch",
+        "image": EXPORT_IMAGE.removeprefix("docker.io/"),
+        "args": ["fetch", "/models/heart/1", "--model=heart", f"--store={store}"],
+        "env": [{"name": name, "value": value} for name, value in variables.items()],
+        "securityContext": NON_ROOT,
+        "volumeMounts": [volume, {"name": "tmp", "mountPath": "/tmp"}],  # noqa: S108 -- the container's
+    }
     server = {
         "image": "tensorflow/serving:2.19.1",
         "env": [{"name": "MODEL_NAME", "value": "heart"}],
@@ -239,15 +257,20 @@ def test_the_local_server_stands_in_for_tensorflow_serving(
             "httpGet": {"path": "/v1/models/heart/versions/1/metadata", "port": 8501},
             "periodSeconds": 1,
         },
-        "volumeMounts": [{"name": "models", "mountPath": "/models", "readOnly": True}],
+        "volumeMounts": [{**volume, "readOnly": True}],
     }
-    volumes = [{"name": "models", "hostPath": {"path": str(heart_models)}}]
-    place.pod("heart", server, securityContext=RESTRICTED, volumes=volumes)
+    place.pod(
+        "heart",
+        server,
+        initContainers=[fetch],
+        securityContext=RESTRICTED,
+        volumes=[{"name": "models", "emptyDir": {}}, {"name": "tmp", "emptyDir": {}}],
+    )
     until("heart is ready", lambda: place.is_ready("heart"))
     address = place.status("heart")["podIP"]
-    url = f"http://{address}:8501/v1/models/heart:predict"
     columns, _ = heart.patients(2)
     instances = [{name: values[row].item() for name, values in columns.items()} for row in (0, 1)]
+    url = f"http://{address}:8501/v1/models/heart:predict"
     body = {"instances": instances}
     with LoadOn(place.node.inside(), url, body=body, clients=2) as load:
         pass

@@ -15,8 +15,14 @@ build)
     echo build >> "$BUILD_LOG"
     sleep "${{BUILD_SECONDS:-0}}"
     while [ "$1" != -o ]; do shift; done
-    printf '#!/bin/sh\\necho v{VERSION}\\n' > "$2"
-    chmod 755 "$2"
+    output=$2
+    shift 2
+    # Into a directory goes each package, by its last name.
+    for package; do
+        case $output in */) program=$output${{package##*/}} ;; *) program=$output ;; esac
+        printf '#!/bin/sh\\necho v{VERSION}\\n' > "$program"
+        chmod 755 "$program"
+    done
     ;;
 esac
 """
