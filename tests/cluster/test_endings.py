@@ -54,8 +54,7 @@ def left_of(directory: Path) -> list[str]:
         *([str(directory)] if directory.exists() else []),
         *(each.name() for each in psutil.process_iter() if str(directory) in command_of(each)),
         *(line for line in _lines(mounts) if str(directory) in line),
-        *(str(each) for each in Path("/sys/fs/cgroup").glob(f"*/servestack-*-{name}")),
-        *(str(each) for each in Path("/sys/fs/cgroup").glob(f"*/*/*/servestack-*-{name}")),
+        *(str(each) for each in Path("/sys/fs/cgroup").rglob(f"servestack-*-{name}")),
     ]
 
 

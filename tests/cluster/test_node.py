@@ -16,8 +16,10 @@ from samples import heart
 from tests.cluster.fixtures import EXPORT_IMAGE, kubectl
 from tests.cluster.images import toy_image
 from tests.cluster.load import LoadOn, Outcome
+from tests.cluster.standing import Stand, a_deployment, a_job
 from tests.engine.harness import CHECKOUT
 from tests.standins.kubernetes.client import Client
+from tests.standins.provider import NotReadyError
 from tests.stores.clouds import Cloud, running_cloud
 from tools.cluster.node import RealNode
 
@@ -215,6 +217,25 @@ def test_a_roll_out_under_load_loses_nothing_if_a_pod_waits_before_it_ends(place
 def test_a_roll_out_under_load_loses_requests_if_pods_end_at_once(place: Place) -> None:
     """The check above can fail: what a pod was about to answer is lost with it."""
     assert roll(place, "hasty").failures
+
+
+def test_what_a_pod_says_at_its_end_is_told_of_a_job_at_once_and_of_a_roll_out_in_the_end(
+    place: Place,
+) -> None:
+    stand = Stand(place.node.cluster.kubeconfig)
+    fails = ["sh", "-c", "echo no such model > /dev/termination-log; exit 7"]
+    with pytest.raises(NotReadyError, match="'job' failed") as told:
+        stand.create(a_job(place.name, "tensorflow/serving:2.19.1", command=fails))
+    assert "[BackoffLimitExceeded]" in str(told.value)
+    assert "container main: [Error] no such model" in str(told.value)
+
+    deployment = a_deployment(place.name, cpu="10m", timeoutSeconds="5")
+    container = deployment["spec"]["template"]["spec"]["containers"][0]
+    container |= {"image": "tensorflow/serving:2.19.1", "command": fails}
+    with pytest.raises(NotReadyError, match="timed out waiting to be Ready") as told:
+        stand.create(deployment)
+    assert "Minimum number of live Pods was not attained" in str(told.value)
+    assert "container toy: [Error] no such model" in str(told.value)
 
 
 def test_ports_lead_into_the_node_and_out_of_it(place: Place, tmp_path: Path) -> None:

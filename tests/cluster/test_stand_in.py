@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
+from tests.cluster.standing import Stand, a_deployment, a_job, an_object
 from tests.engine.harness import Project
 from tests.standins.kubernetes.client import ApiError, Client
-from tests.standins.kubernetes.provider import Kubernetes
-from tests.standins.provider import NotReadyError, Request, ResourceError
+from tests.standins.provider import NotReadyError, ResourceError
 from tools.cluster.control_plane import Cluster
 
 pytestmark = pytest.mark.cluster
@@ -152,34 +152,9 @@ def test_a_config_map_of_fixed_name_goes_before_its_successor_and_takes_the_depl
     assert uids().isdisjoint(before)
 
 
-class Stand:
-    """The stand-in asked as the engine asks it, without the engine's seconds."""
-
-    def __init__(self, kubeconfig: Path) -> None:
-        self.provider = Kubernetes()
-        self.provider.configure({"kubeconfig": str(kubeconfig)})
-
-    def request(self, body: dict[str, Any], **more: Any) -> Request:
-        group = body["apiVersion"] if "/" in body["apiVersion"] else f"core/{body['apiVersion']}"
-        type_ = f"kubernetes:{group}:{body['kind']}"
-        urn = f"urn:pulumi:s::p::{type_}::x"
-        known = Request(urn=urn, type=type_, name="x", inputs=body, **more)
-        return replace(known, inputs=self.provider.check(known).inputs)
-
-    def preview(self, body: dict[str, Any]) -> dict[str, Any]:
-        return self.provider.create(self.request(body, preview=True))[1]
-
-    def create(self, body: dict[str, Any]) -> dict[str, Any]:
-        return self.provider.create(self.request(body))[1]
-
-
 @pytest.fixture
 def stand(cluster: Cluster) -> Stand:
     return Stand(cluster.kubeconfig)
-
-
-def an_object(kind: str, version: str = "v1", **parts: Any) -> dict[str, Any]:
-    return {"apiVersion": version, "kind": kind, "metadata": {"name": "x"}, **parts}
 
 
 @pytest.mark.parametrize(
@@ -198,22 +173,6 @@ def test_a_preview_refuses_what_the_api_server_refuses(
 ) -> None:
     with pytest.raises(ResourceError, match=re.escape(told)):
         stand.preview(body)
-
-
-def a_deployment(namespace: str, *, cpu: str, **annotations: str) -> dict[str, Any]:
-    container = {"name": "toy", "image": "toy:1", "resources": {"requests": {"cpu": cpu}}}
-    labels = {"app": "toy"}
-    template = {"metadata": {"labels": labels}, "spec": {"containers": [container]}}
-    return an_object(
-        "Deployment",
-        "apps/v1",
-        metadata={
-            "name": "toy",
-            "namespace": namespace,
-            "annotations": {f"pulumi.com/{name}": value for name, value in annotations.items()},
-        },
-        spec={"selector": {"matchLabels": labels}, "template": template},
-    )
 
 
 def test_a_roll_out_that_cannot_end_is_told_with_its_reasons(
@@ -253,6 +212,13 @@ def test_a_load_balancer_is_waited_for_and_a_cluster_address_is_not(
     )
     with pytest.raises(NotReadyError, match="was not allocated an IP address"):
         stand.create(balanced)
+
+
+def test_a_job_is_waited_for_until_it_is_complete(
+    stand: Stand, api: Client, namespace: str
+) -> None:
+    api.call("POST", "/api/v1/namespaces", {"metadata": {"name": namespace}})
+    assert stand.create(a_job(namespace, "toy:1"))["status"]["succeeded"] == 1
 
 
 def test_a_name_that_was_given_once_is_kept(stand: Stand) -> None:
