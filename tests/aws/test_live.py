@@ -81,7 +81,9 @@ def test_an_endpoint_that_cannot_be_looked_at_is_no_endpoint_that_is_right(amazo
 
 
 def test_refresh_tells_a_missing_endpoint_from_one_that_cannot_be_seen(amazon: Any) -> None:
-    gone: Any = {"Error": {"Code": "ValidationException", "Message": "Could not find endpoint heart"}}
+    gone: Any = {
+        "Error": {"Code": "ValidationException", "Message": "Could not find endpoint heart"}
+    }
     amazon(ClientError(gone, "DescribeEndpoint"))
     assert live_configuration("heart", "eu-central-1") is None
     denied: Any = {"Error": {"Code": "AccessDeniedException", "Message": "no"}}

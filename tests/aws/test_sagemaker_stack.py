@@ -172,6 +172,7 @@ def test_somebody_who_moves_the_endpoint_is_noticed(served: AwsStack) -> None:
     stack.pulumi("refresh", "--yes", "--skip-preview")
     stack.up()
     assert endpoint(stack)["EndpointConfigName"] == wanted
+    client.delete_endpoint_config(EndpointConfigName="theirs")
 
 
 def test_each_kind_of_endpoint_passes_amazons_own_validation(
