@@ -20,6 +20,7 @@ _COMMANDS: Final = {
     "fetch": "cli_fetch",
     "gc": "cli_keeping",
     "inspect": "cli_inspect",
+    "job": "cli_job",
     "list": "cli_list",
     "optimise": "cli_optimise",
     "predict": "cli_predict",

@@ -54,7 +54,7 @@ class VertexTransport:
         self._name = (
             f"projects/{endpoint.project}/locations/{endpoint.region}/endpoints/{endpoint.endpoint}"
         )
-        self._client = client or _client(endpoint)
+        self._client = client or service_client(endpoint, "PredictionService")
 
     def signatures(self, _timeout_seconds: float) -> None:
         """Give none: Vertex passes no metadata on."""
@@ -93,13 +93,14 @@ class VertexTransport:
         self._client.transport.close()
 
 
-def _client(endpoint: VertexEndpoint) -> "PredictionServiceClient":
+def service_client(endpoint: VertexEndpoint, service: str) -> Any:
+    """Open Google's client of one of Vertex AI's services, by the name of the service."""
     try:
         with warnings.catch_warnings():
             # It announces the end of each Python version to whoever runs a program.
             warnings.simplefilter("ignore", FutureWarning)
             from google.auth.exceptions import DefaultCredentialsError  # noqa: PLC0415 slow
-            from google.cloud.aiplatform_v1 import PredictionServiceClient  # noqa: PLC0415 slow
+            from google.cloud import aiplatform_v1  # noqa: PLC0415 slow
     except ImportError as error:
         raise RefusedError(
             f"Endpoint {endpoint.name}: google-cloud-aiplatform is not installed; "
@@ -107,7 +108,7 @@ def _client(endpoint: VertexEndpoint) -> "PredictionServiceClient":
         ) from error
     host = endpoint.host or f"{endpoint.region}-aiplatform.googleapis.com"
     try:
-        return PredictionServiceClient(client_options={"api_endpoint": host})
+        return getattr(aiplatform_v1, f"{service}Client")(client_options={"api_endpoint": host})
     except DefaultCredentialsError as error:
         raise RefusedError(
             f"{endpoint.name}: no Google credentials were found. Run `gcloud auth "
