@@ -1,6 +1,7 @@
 """Models that Vertex AI serves, on a stack of Google Cloud: what is planned becomes components."""
 
 from collections.abc import Iterable, Mapping
+from urllib.parse import quote
 
 import pulumi
 
@@ -28,7 +29,10 @@ def serve_on_vertex(
     if plan.needs_images(planned.values()):
         before.append(VertexImages("images", plan.images, place.options()))
     return {
-        name: _declare(place, name, args, [*before, *_ready(servers[name])])
+        name: {
+            **_declare(place, name, args, [*before, *_ready(servers[name])]),
+            "service_account": plan.account(name),
+        }
         for name, args in planned.items()
     }
 
@@ -43,25 +47,26 @@ def _declare(
     for note in notes(args):
         pulumi.log.info(f"{name}: {note}")
     served = VertexModel(name, args, place.options(*before))
-    endpoint, region = args.endpoint, args.endpoint.place.region
-    where = f"vertex://{endpoint.place.project}/{region}/{endpoint.endpoint_id}"
-    host: pulumi.Input[str] = endpoint.place.host
-    address: pulumi.Input[str] = where
+    endpoint, at = args.endpoint, args.endpoint.place
+    # Where a client has to be told the host: it is neither the region's nor to be guessed.
+    told = f"?host={at.api_host}" if at.api_host else ""
+    there = f"vertex://{at.project}/{at.region}"
+    address: pulumi.Input[str] = f"{there}/{endpoint.endpoint_id}{told}"
+    host: pulumi.Input[str] = at.host
     if endpoint.kind == "dedicated":
         host = served.dns
-        address = served.dns.apply(lambda dns: f"{where}?host={dns}")
+        address = served.dns.apply(lambda dns: f"{there}/{endpoint.endpoint_id}?host={dns}")
     url = pulumi.Output.concat(
-        "https://", host, "/v1/", endpoint.place.endpoint(endpoint.endpoint_id), ":rawPredict"
+        "https://", host, "/v1/", at.endpoint(endpoint.endpoint_id), ":rawPredict"
     )
-    query = f'resource.labels.endpoint_id="{endpoint.endpoint_id}"'
-    logs = f"https://console.cloud.google.com/logs/query;query={query}?project={place.project}"
-    more = {"service_attachment": served.service_attachment}
+    query = quote(f'resource.labels.endpoint_id="{endpoint.endpoint_id}"')
+    private = {"service_attachment": served.service_attachment}
     return {
         "endpoint": address,
         "raw_predict": url,
         # What the service's metrics are counted by.
         "deployed_models": {str(spec.key.version): spec.deployed_id for spec in args.deployments},
-        "log": logs,
-        "registry_model": args.versions[0].place.model(args.versions[0].model_id),
-        **(more if endpoint.kind == "private-service-connect" else {}),
+        "log": f"https://console.cloud.google.com/logs/query;query={query}?project={at.project}",
+        "registry_model": f"{there}/{args.versions[0].model_id}{told}",
+        **(private if endpoint.kind == "private-service-connect" else {}),
     }

@@ -80,6 +80,10 @@ class VertexPlan:
             raise ServestackError("\n".join(problems))
         return {name: self._args(name, model) for name, model in served.items()}
 
+    def account(self, name: str) -> str:
+        """Give whom a model's server runs as."""
+        return self.stack.config.models[name].vertex.service_account or self.accounts[name]
+
     def needs_images(self, planned: Iterable[VertexModelArgs]) -> bool:
         """Tell whether any container comes through the stack's own repository."""
         start = self.images.image("")
@@ -212,7 +216,7 @@ class VertexPlan:
             key=version.key,
             machine=_machine(model),
             scaling=_scaling(model),
-            service_account=own.service_account or self.accounts[name],
+            service_account=self.account(name),
             access_logging=own.access_logging,
             container_logging=own.container_logging,
             idle_seconds=own.scale_to_zero_seconds or 0,

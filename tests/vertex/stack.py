@@ -41,8 +41,8 @@ class VertexStack:
         done = self.project.up(expect=expect)
         return done.stdout + done.stderr
 
-    def killed_at(self, stop: "Stop | None", *command: str, held: str = "") -> None:
-        """Start the engine and kill it where it is stopped, or while an operation is held.
+    def killed_at(self, stop: "Stop | None", *command: str, held: tuple[str, ...] = ()) -> None:
+        """Start the engine and kill it where it is stopped, or while operations are held.
 
         What it has started may notice that by itself; it is ended all the same.
         """
@@ -60,7 +60,8 @@ class VertexStack:
             if stop is not None:
                 assert stop.reached.wait(PATIENCE_SECONDS), f"{stop.method} was not asked for"
             else:
-                self.server.wait_for_operation(held, PATIENCE_SECONDS)
+                for method in held:
+                    self.server.wait_for_operation(method, PATIENCE_SECONDS)
         except AssertionError:
             process.kill()
             raise AssertionError(process.communicate()[0]) from None
