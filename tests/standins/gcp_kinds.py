@@ -295,6 +295,21 @@ KINDS: Final[Mapping[str, Kind]] = {
         needs=lambda inputs: (f"{_cluster_place(inputs)}/{inputs['cluster']}",),
         words=_NODE_WORDS,
     ),
+    "gcp:artifactregistry/repository:Repository": Kind(
+        service="artifactregistry",
+        id=lambda inputs: (
+            f"projects/{inputs['project']}/locations/{inputs['location']}/repositories/"
+            f"{inputs['repositoryId']}"
+        ),
+        outputs=lambda id_, _: {"name": id_.rpartition("/")[2]},
+        replacing=frozenset(
+            {"project", "location", "repositoryId", "format", "mode", "remoteRepositoryConfig"}
+        ),
+        words={
+            "mode": ("STANDARD_REPOSITORY", "VIRTUAL_REPOSITORY", "REMOTE_REPOSITORY"),
+            "format": ("DOCKER", "MAVEN", "NPM", "PYTHON", "APT", "YUM", "GO", "KFP", "GENERIC"),
+        },
+    ),
     "gcp:monitoring/notificationChannel:NotificationChannel": Kind(
         service="monitoring",
         id=lambda inputs: (

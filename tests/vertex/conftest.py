@@ -10,7 +10,7 @@ import pytest
 
 from infra.serving.vertex.specs import Place
 from tests.vertex.stack import VertexStack, make_stack
-from tools.engine.acquire import Engine, ensure_engine
+from tools.engine.acquire import Engine
 
 if TYPE_CHECKING:
     from tests.vertex.server.server import VertexServer
@@ -37,11 +37,6 @@ def vertex_server(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[VertexS
 def vertex(vertex_server: "VertexServer") -> "VertexServer":
     vertex_server.reset()
     return vertex_server
-
-
-@pytest.fixture(scope="session")
-def engine() -> Engine:
-    return ensure_engine(environ=os.environ, progress=print)
 
 
 @pytest.fixture

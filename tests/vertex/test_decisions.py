@@ -367,6 +367,13 @@ def test_a_mistake_is_told_with_its_key_and_a_remedy(model: Mapping[str, Any], s
     ), problems(model)
 
 
+def test_an_accelerator_that_the_region_has_not_is_told_with_the_regions_that_have_it() -> None:
+    raw = merged(BASE, {"gcp": {"region": "europe-west3"}})
+    raw = merged(raw, {"models": {"heart": {"gpu": {"type": "nvidia-tesla-a100"}}}})
+    with pytest.raises(ConfigError, match=r"gpu\.type: no zone of europe-west3 had.*us-central1"):
+        parse_stack(raw, source="Pulumi.dev.yaml")
+
+
 # What is planned.
 
 

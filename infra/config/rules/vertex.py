@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
+from infra.compute.gcp_accelerator_zones import AS_OF, regions_with, zones_with
 from infra.compute.gcp_accelerators import ACCELERATORS, NOT_ON_DEMAND
 from infra.config.model import ModelConfig, StackConfig
 from infra.config.problems import Finding
@@ -30,6 +31,7 @@ def vertex_findings(stack: StackConfig) -> Iterator[Finding]:
             at = ("models", name)
             yield from _aliases(at, model)
             yield from _machine(at, model)
+            yield from _region(at, model, stack.gcp.region)
             yield from _container(at, model)
             yield from _endpoint(at, model)
             yield from _scaling(at, model)
@@ -106,6 +108,17 @@ def _machine(at: _At, model: ModelConfig) -> Iterator[Finding]:
     chosen = machine or default_machine(gpu.type, gpu.count)
     if chosen in NOT_ON_DEMAND and not model.vertex.spot:
         yield Finding(at=place, rule=f"{chosen} is sold as spot only", remedy="Write: spot: true")
+
+
+def _region(at: _At, model: ModelConfig, region: str | None) -> Iterator[Finding]:
+    """Refuse what not even Compute Engine has there; Vertex AI has fewer."""
+    kind = model.gpu.type if model.gpu else None
+    if kind is not None and region is not None and zones_with(kind, region) == ():
+        yield Finding(
+            at=(*at, "gpu", "type"),
+            rule=f"no zone of {region} had {kind} in {AS_OF}, as far as is known here",
+            remedy=f"Write another type, or a region with it: {', '.join(regions_with(kind))}",
+        )
 
 
 def _container(at: _At, model: ModelConfig) -> Iterator[Finding]:
