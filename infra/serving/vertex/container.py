@@ -3,7 +3,7 @@
 Google's prebuilt containers end with TensorFlow 2.15 and take no settings; Vertex copies the
 version to them. TF Serving's own image reads the version from the model bucket itself, as the
 deployment's service account: its arguments and files are those of every other target, and nothing
-is copied. docs/adr/0016 has the reasons.
+is copied. docs/adr/0017 has the reasons.
 """
 
 import math

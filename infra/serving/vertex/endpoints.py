@@ -1,7 +1,7 @@
 """An endpoint of Vertex AI and its traffic: found, made, split, removed.
 
 The project's own, and not the cloud SDK's resource: that one cannot take up what a killed run has
-begun, and its traffic would be written without a look at what runs. docs/adr/0015.
+begun, and its traffic would be written without a look at what runs. docs/adr/0016.
 """
 
 from collections.abc import Mapping
