@@ -111,6 +111,14 @@ def part_bytes(size_bytes: int) -> int:
     return min(max(wanted, least), most)
 
 
+def not_a_store(place: str) -> ModelExportError:
+    """Say that what answers has other words than a store has."""
+    return ModelExportError(
+        f"{place}: what answers there is no such store; perhaps a proxy that wants a login, or "
+        "another service. Correct the endpoint, or let the request through."
+    )
+
+
 def damaged(url: str, key: str) -> ModelExportError:
     """Say that the store has other bytes than were sent."""
     return ModelExportError(

@@ -51,6 +51,11 @@ class _Commands(click.Group):
         except ModelExportError as error:
             click.echo(f"model-export: {error}", err=True)
             ctx.exit(2 if isinstance(error, RefusedError) else 1)
+        except click.UsageError as error:
+            command = error.ctx.command_path if error.ctx else ctx.command_path
+            said = error.format_message().rstrip(".")
+            click.echo(f"{command}: {said}. ({command} --help tells more.)", err=True)
+            ctx.exit(error.exit_code)
 
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})

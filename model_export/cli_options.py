@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import click
 
-from model_export.layout import MODEL_NAME_RULE, is_model_name, parse_version
+from model_export.layout import MAX_VERSION, MODEL_NAME_RULE, is_model_name, parse_version
 from model_export.prediction.endpoint import FORMS
 from model_export.stack import stack_bucket
 
@@ -21,7 +21,9 @@ def version_number(_ctx: click.Context, _param: click.Parameter, text: str | Non
         return None
     version = parse_version(text)
     if version is None:
-        raise click.BadParameter(f"{text!r}: a version is a whole number from 1, as in 12, not 012")
+        raise click.BadParameter(
+            f"{text!r}: a version is a whole number from 1 to {MAX_VERSION}, as in 12, not 012"
+        )
     return version
 
 

@@ -23,6 +23,7 @@ from model_export.bucket import (
     Patience,
     StoredObject,
     damaged,
+    not_a_store,
     part_bytes,
 )
 from model_export.content import Content, crc32c
@@ -229,8 +230,14 @@ class GcsBucket:
                 f"{place}: the store does not answer, repeated attempts included: "
                 f"{_first_line(cause)}. Run the same command again; it goes on where it stopped."
             ) from error
-        except (api.GoogleAPICallError, auth.GoogleAuthError) as error:
-            raise ModelExportError(f"{place}: {_first_line(error)}") from error
+        except requests.exceptions.JSONDecodeError as error:
+            raise not_a_store(place) from error
+        except (
+            api.GoogleAPICallError,
+            auth.GoogleAuthError,
+            requests.RequestException,
+        ) as error:
+            raise ModelExportError(f"{place}: {_first_line(error)}.") from error
 
 
 def _prepare(session: requests.Session, url: str) -> None:
@@ -282,4 +289,8 @@ class GcsParts:
 
 def _first_line(error: BaseException | None) -> str:
     text = getattr(error, "message", "") or str(error) or type(error).__name__
-    return text.strip().splitlines()[0].rstrip(".")
+    with suppress(AttributeError, KeyError, TypeError, ValueError):
+        # What the service itself says, without the client's address and words around it.
+        response: Any = getattr(error, "response", None)
+        text = response.json()["error"]["message"]
+    return " ".join(text.split()).rstrip(".")

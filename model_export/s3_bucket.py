@@ -57,7 +57,7 @@ class S3Bucket:
                     tag=entry["ETag"],
                 )
                 for page in pages
-                for entry in page.get("Contents", ())
+                for entry in _listed(page).get("Contents", ())
             )
 
     def folders(self, prefix: str) -> tuple[str, ...]:
@@ -70,7 +70,7 @@ class S3Bucket:
             return tuple(
                 entry["Prefix"][len(begin) : -1]
                 for page in pages
-                for entry in page.get("CommonPrefixes", ())
+                for entry in _listed(page).get("CommonPrefixes", ())
             )
 
     def read(self, key: str, start: int = 0, count: int | None = None) -> bytes:
@@ -243,7 +243,8 @@ class S3Bucket:
                     Bucket=self._name, Key=self._prefix + key, IfNoneMatch="*", **parameters
                 )
             )
-        return self._made(key, content, answer["ETag"], answer.get("ChecksumCRC32C"))
+            tag = answer["ETag"]
+        return self._made(key, content, tag, answer.get("ChecksumCRC32C"))
 
     def _made(self, key: str, content: Content, tag: str, checksum: str | None) -> StoredObject:
         if _differs(checksum, content):
@@ -292,6 +293,13 @@ class S3Parts:
         """Make the object of all parts."""
         parts = [self._parts[number] for number in sorted(self._parts)]
         return self._bucket.end_upload(self._key, self._upload, parts, content)
+
+
+def _listed(page: dict[str, Any]) -> dict[str, Any]:
+    """Require that a page is one of S3's, which name their bucket even where nothing is in it."""
+    if "Name" not in page:
+        raise KeyError("Name")
+    return page
 
 
 def _differs(checksum: str | None, content: Content) -> bool:

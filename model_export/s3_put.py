@@ -83,13 +83,10 @@ class QuickPuts:
         except (HTTPException, OSError):
             return None
         way.idle.append(connection)
-        if answer.status not in {_OK, _EXISTS}:
+        made, tag = answer.status == _OK, answer.getheader("ETag", "")
+        if not (made and tag) and answer.status != _EXISTS:
             return None
-        return Answer(
-            made=answer.status == _OK,
-            tag=answer.getheader("ETag", ""),
-            checksum=answer.getheader("x-amz-checksum-crc32c"),
-        )
+        return Answer(made=made, tag=tag, checksum=answer.getheader("x-amz-checksum-crc32c"))
 
     def _follow(self, request: Any, **_event: Any) -> None:
         """Learn the way of a request that the client is about to send."""

@@ -11,10 +11,17 @@ from typing import Any, Final
 
 from botocore import exceptions as boto
 from botocore.config import Config
+from botocore.parsers import ResponseParserError
 from botocore.session import Session
 from botocore.utils import parse_timestamp
 
-from model_export.bucket import WORKERS, ObjectExistsError, ObjectMissingError, Patience
+from model_export.bucket import (
+    WORKERS,
+    ObjectExistsError,
+    ObjectMissingError,
+    Patience,
+    not_a_store,
+)
 from model_export.errors import ModelExportError, RefusedError
 from model_export.s3_put import QuickPuts
 
@@ -73,6 +80,11 @@ _ANSWERS: Final[tuple[tuple[set[str], type[ModelExportError], str], ...]] = (
         {"403", "AccessDenied", "AllAccessDisabled"},
         ModelExportError,
         "{place}: {operation} is not permitted ({said}). Publishing lists, gets, puts and deletes.",
+    ),
+    (
+        {"507", "InsufficientStorage", "QuotaExceeded", "XMinioStorageFull"},
+        ModelExportError,
+        "{place}: the store is full ({code}: {said}). Make room there. " + _GO_ON,
     ),
     (
         {
@@ -161,6 +173,9 @@ def explained(place: str, bucket: str) -> Iterator[None]:
             f"{place}: the store does not answer, repeated attempts included: {_line(error)} "
             + _GO_ON
         ) from error
+    except (KeyError, ResponseParserError) as error:
+        # An answer lacks what each answer of S3 has.
+        raise not_a_store(place) from error
     except (boto.BotoCoreError, ValueError) as error:
         raise ModelExportError(f"{place}: {_line(error)}") from error
 

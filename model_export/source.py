@@ -142,6 +142,10 @@ def _source_file(root: Path, entry: os.DirEntry[str]) -> SourceFile:
     try:
         state = entry.stat()
     except OSError as error:
+        if entry.is_symlink() and isinstance(error, FileNotFoundError):
+            raise RefusedError(
+                f"{location} is a symbolic link that leads nowhere. Put the file itself there."
+            ) from error
         raise RefusedError(f"Cannot read {location}: {error.strerror}.") from error
     if entry.is_symlink() and not location.resolve().is_relative_to(root):
         raise RefusedError(

@@ -188,7 +188,7 @@ def _foreign_sample(model: Path) -> None:
         (_replace_by_directory, "Is a directory"),
         (_link_out, "leads out of the model's directory"),
         (_link_file_out, "leads out of the model's directory, to .*/secret"),
-        (_link_nowhere, "more: No such file or directory"),
+        (_link_nowhere, "more is a symbolic link that leads nowhere"),
         (_link_directory_inside, "is a link to a directory"),
         (_pipe, "is not a regular file"),
         (_odd_name, r"two\\nlines.* Rename it"),

@@ -260,6 +260,48 @@ def test_a_store_that_is_not_there_is_named_in_one_line(
     assert "\n" not in str(caught.value)
 
 
+def test_what_answers_and_is_no_store_is_told_as_such(cloud: Cloud, proxy: FaultyProxy) -> None:
+    bucket = _bucket(cloud)
+    content = content_of(b"a")
+    bucket.create(f"{_MODEL}/a", b"a", content)
+    page = Plan(lambda call: call.reply(200, [], b"<html>Log in, please</html>"), 1, lasting=True)
+    proxy.plan(_MODEL, page)
+    for call in (
+        lambda: bucket.objects(f"{_MODEL}/"),
+        lambda: bucket.folders(f"{_MODEL}/"),
+        lambda: bucket.create(f"{_MODEL}/b", b"a", content),
+        lambda: bucket.copy(f"{_MODEL}/a", f"{_MODEL}/c", content),
+        lambda: bucket.parts(f"{_MODEL}/d", f"{_MODEL}/d.parts/", resume=True),
+    ):
+        with pytest.raises(ModelExportError, match="what answers there is no such store") as caught:
+            call()
+        assert "\n" not in str(caught.value)
+    proxy.plan(_MODEL)
+    (there,) = bucket.objects(f"{_MODEL}/")
+    assert bucket.holds(there, content)
+
+
+def test_what_google_says_is_told_without_the_words_around_it(
+    clouds: Callable[[str], Cloud], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cloud = clouds("gs")
+    with faulty_proxy(cloud.endpoint) as proxy:
+        for name, value in cloud.environment(proxy.url).items():
+            monkeypatch.setenv(name, value)
+        bucket = _bucket(cloud)
+        said = b'{"error": {"code": 403, "message": "x may not create objects."}}'
+        json = [("Content-Type", "application/json")]
+        proxy.plan(_MODEL, Plan(lambda call: call.reply(403, json, said), 1, lasting=True))
+        for call in (
+            lambda: bucket.create(f"{_MODEL}/b", b"a", content_of(b"a")),
+            lambda: bucket.objects(f"{_MODEL}/"),
+        ):
+            with pytest.raises(
+                ModelExportError, match="permitted: x may not create objects\\. Pub"
+            ):
+                call()
+
+
 def test_one_too_many_requests_is_repeated(cloud: Cloud, proxy: FaultyProxy) -> None:
     proxy.plan(_MODEL, Plan(lambda call: call.reply(429, [], b""), 1))
     assert ObjectStore(_bucket(cloud)).versions(_MODEL) == ()
