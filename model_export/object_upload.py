@@ -19,7 +19,7 @@ from model_export.bucket import (
     StoredObject,
     part_bytes,
 )
-from model_export.content import Content, Crc32c, content_of, read_content
+from model_export.content import Content, Crc32c, content_of, crc32c, read_content
 from model_export.errors import ModelExportError, RefusedError
 from model_export.layout import MANIFEST_NAME, manifest_path, version_path
 from model_export.manifest import FileEntry, Manifest, dump_manifest, parse_manifest
@@ -123,9 +123,12 @@ class ObjectUpload:
         return manifest
 
     def _send_small(self, file: SourceFile, advance: Callable[[int], None]) -> None:
+        reading = HashedReading(file, advance, SINGLE_BYTES)
         # In one piece, which is not copied.
-        data = b"".join(HashedReading(file, advance, SINGLE_BYTES))
-        content = content_of(data)
+        data = b"".join(reading)
+        content = Content(
+            size_bytes=len(data), sha256=reading.entry().sha256, checksum=crc32c(data)
+        )
         if source := self._copyable.get((content.size_bytes, content.sha256)):
             self._copy(source, file, content)
         else:
