@@ -5,19 +5,17 @@ path, or in the working directory for an object; so a run goes on where an earli
 the same machine.
 """
 
-from collections.abc import Iterator
 from functools import partial
 from hashlib import sha256
 from pathlib import Path
-from typing import IO, Final, Protocol
+from typing import Protocol
 
 from model_export.batch.source import open_bucket
 from model_export.bucket import SINGLE_BYTES, Bucket, ObjectExistsError, StoredObject, part_bytes
-from model_export.content import Content, Crc32c
+from model_export.content import Content, read_content
 from model_export.errors import RefusedError
+from model_export.source import HashedReading, SourceFile
 from model_export.transfers import Transfers
-
-_PIECE_BYTES: Final = 1 << 20
 
 
 class Destination(Protocol):
@@ -75,7 +73,8 @@ class ObjectDestination:
 
     def take(self, lines: Path) -> None:
         """Send them; an object of the same bytes is what a killed run had sent."""
-        content = _content_of(lines)
+        file = _file(lines)
+        content = read_content(file)
         there = self._there()
         if there is not None and not self._bucket.holds(there, content):
             if not self._overwrite:
@@ -84,7 +83,7 @@ class ObjectDestination:
             there = None
         if there is None:
             try:
-                self._send(lines, content)
+                self._send(file, content)
             except ObjectExistsError as error:
                 raise self._taken() from error
         self._bucket.delete([entry.key for entry in self._bucket.objects(self._scratch)])
@@ -98,13 +97,14 @@ class ObjectDestination:
         found = self._bucket.objects(self._key)
         return next((entry for entry in found if entry.key == self._key), None)
 
-    def _send(self, lines: Path, content: Content) -> None:
+    def _send(self, file: SourceFile, content: Content) -> None:
         if content.size_bytes <= SINGLE_BYTES:
-            self._bucket.create(self._key, lines.read_bytes(), content)
+            self._bucket.create(self._key, file.location.read_bytes(), content)
             return
         parts = self._bucket.parts(self._key, self._scratch, resume=True)
-        with lines.open("rb") as file, Transfers() as transfers:
-            for number, part in enumerate(_pieces(file, part_bytes(content.size_bytes))):
+        reading = HashedReading(file, lambda _: None, part_bytes(content.size_bytes))
+        with Transfers() as transfers:
+            for number, part in enumerate(reading):
                 transfers.submit(len(part), partial(parts.put, number, part))
         parts.complete(content)
 
@@ -131,16 +131,7 @@ def find_destination(place: str, *, overwrite: bool) -> Destination:
     return PathDestination(path)
 
 
-def _pieces(file: IO[bytes], size_bytes: int) -> Iterator[bytes]:
-    while piece := file.read(size_bytes):
-        yield piece
-
-
-def _content_of(lines: Path) -> Content:
-    checksum, digest, size_bytes = Crc32c(), sha256(), 0
-    with lines.open("rb") as file:
-        for piece in _pieces(file, _PIECE_BYTES):
-            checksum.update(piece)
-            digest.update(piece)
-            size_bytes += len(piece)
-    return Content(size_bytes=size_bytes, sha256=digest.hexdigest(), checksum=checksum.result())
+def _file(lines: Path) -> SourceFile:
+    size_bytes = lines.stat().st_size
+    state = (size_bytes, 0, 0)
+    return SourceFile(path=lines.name, location=lines, size_bytes=size_bytes, state=state)

@@ -100,6 +100,12 @@ def _examples_record(
         elif array.dtype.kind == "f":
             feature.float.value.extend(array.tolist())
         else:
-            feature.int64.value.extend(map(int, array.tolist()))
+            try:
+                feature.int64.value.extend(map(int, array.tolist()))
+            except ValueError as error:
+                raise RefusedError(
+                    f"Input '{name}': a tf.Example holds no integer over {2**63 - 1}. Leave such "
+                    "instances out, or classify and regress."
+                ) from error
     document: bytes = log.SerializeToString()
     return document
