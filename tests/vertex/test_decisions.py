@@ -134,7 +134,7 @@ def test_the_containers_command_writes_its_files_and_starts_the_server(tmp_path:
     assert 'base_path: "gs://example-models/heart"' in printed
     assert "specific { versions: 3 }" in printed
     assert (spec.port, spec.predict_route) == (8080, "/v1/models/heart:predict")
-    assert spec.health_route == "/v1/models/heart/versions/3"
+    assert spec.health_route == "/v1/models/heart/versions/3/metadata"
     # Looking into the bucket costs money, and the version never changes.
     assert "--file_system_poll_wait_seconds=31536000" in printed
 

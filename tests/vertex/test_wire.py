@@ -31,7 +31,7 @@ from infra.serving.vertex.registry import (
     remove_version,
 )
 from infra.serving.vertex.specs import Machine, Owner, Place, Scaling, VersionKey
-from tests.vertex.server.api_error import ApiError
+from tests.vertex.server.api_error import ApiError, quota
 from tests.vertex.specs import (
     ENDPOINT_ID,
     aliases_spec,
@@ -407,3 +407,82 @@ def test_a_deployment_is_stopped_only_after_its_time(api: VertexApi, place: Plac
     # With no traffic at all there is nobody to wait for.
     stop_traffic(api, traffic_spec(place), quietly)
     remove_deployment(api, deployment_spec(place, 2, drain_seconds=3600), quietly)
+
+
+# What Google refuses, in words that say what to do.
+
+
+@pytest.mark.parametrize(
+    ("refusal", "said"),
+    [
+        (
+            ApiError(
+                grpc.StatusCode.PERMISSION_DENIED,
+                "Vertex AI API has not been used in project example-ml before.",
+                reason="SERVICE_DISABLED",
+            ),
+            (
+                "heart: making endpoint 123456789: the Vertex AI API is not enabled in project "
+                "example-ml. Run: gcloud services enable aiplatform.googleapis.com --project "
+                "example-ml"
+            ),
+        ),
+        (
+            ApiError(
+                grpc.StatusCode.PERMISSION_DENIED,
+                "Permission denied.",
+                reason="IAM_PERMISSION_DENIED",
+                permission="aiplatform.endpoints.create",
+            ),
+            "It takes the permission aiplatform.endpoints.create, which roles/aiplatform.user",
+        ),
+        (
+            quota("CustomModelServingL4GPUsPerProjectPerRegion is exceeded."),
+            (
+                "the quota of project example-ml in europe-west4 does not allow it: "
+                "CustomModelServingL4GPUsPerProjectPerRegion is exceeded. Ask for more at https://"
+            ),
+        ),
+        (
+            ApiError(grpc.StatusCode.INVALID_ARGUMENT, "Accelerator is not in this region"),
+            "Vertex AI refuses it: Accelerator is not in this region. (INVALID_ARGUMENT)",
+        ),
+    ],
+)
+def test_a_refusal_says_what_to_do(
+    refusal: ApiError, said: str, vertex: "VertexServer", api: VertexApi, place: Place
+) -> None:
+    vertex.fail("CreateEndpoint", refusal)
+    with pytest.raises(VertexError) as caught:
+        ensure_endpoint(api, endpoint_spec(place), quietly)
+    assert said in str(caught.value)
+    assert not vertex.world.endpoints
+
+
+def test_a_project_that_is_not_there_is_told(vertex: "VertexServer", place: Place) -> None:
+    elsewhere = replace(place, project="no-such-project")
+    with pytest.raises(VertexError, match=r"there is no project no-such-project.*gcp\.project"):
+        ensure_endpoint(VertexApi(elsewhere), endpoint_spec(elsewhere), quietly)
+    assert not vertex.calls
+
+
+def test_too_many_requests_are_waited_out(
+    vertex: "VertexServer", api: VertexApi, place: Place
+) -> None:
+    busy = ApiError(
+        grpc.StatusCode.RESOURCE_EXHAUSTED, "Too many requests.", reason="RATE_LIMIT_EXCEEDED"
+    )
+    vertex.fail("CreateEndpoint", busy, times=2)
+    ensure_endpoint(api, endpoint_spec(place), quietly)
+    assert vertex.calls == ["CreateEndpoint"]
+
+
+def test_more_replicas_than_the_quota_has_leave_what_runs(
+    vertex: "VertexServer", api: VertexApi, place: Place
+) -> None:
+    deployed(api, place, 1)
+    vertex.world.replica_quota = 4
+    spec = deployment_spec(place, scaling=Scaling(min_replicas=1, max_replicas=9, cpu_percent=60))
+    with pytest.raises(VertexError, match="write fewer replicas or another machine below"):
+        ensure_deployment(api, spec, quietly)
+    assert read_deployment(api, deployment_spec(place)) == deployment_spec(place)

@@ -217,12 +217,20 @@ class VertexApi:
         return read_operation(message)
 
     def running(self, parent: str, doing: Doing) -> tuple[OperationRecord, ...]:
-        """List what is under way at a model or an endpoint, by its name."""
+        """List what is under way at a model or an endpoint, by its name.
+
+        All are read, since which filters the service knows here is not documented.
+        """
+        records: list[OperationRecord] = []
+        page = ""
         try:
-            listed = self._read(_MODELS, "list_operations", doing, name=parent, filter="done=false")
+            while True:
+                listed = self._read(_MODELS, "list_operations", doing, name=parent, page_token=page)
+                from infra.serving.vertex.messages import read_operation  # noqa: PLC0415 slow
+
+                records += (read_operation(message) for message in listed.operations)
+                page = listed.next_page_token
+                if not page:
+                    return tuple(record for record in records if not record.done)
         except MissingError:
             return ()
-        from infra.serving.vertex.messages import read_operation  # noqa: PLC0415 slow
-
-        found = (read_operation(message) for message in listed.operations)
-        return tuple(record for record in found if not record.done)

@@ -65,9 +65,8 @@ def tf_serving_container(
         env={variable: _unexpanded(rendered.files[name]) for name, variable in files.items()},
         port=REST_PORT,
         predict_route=f"/v1/models/{model}:predict",
-        # Answered as soon as the server listens, which is after the version was loaded; and by
-        # name of the version, so that a server with another one is not taken for healthy.
-        health_route=f"/v1/models/{model}/versions/{version}",
+        # The status answers 200 while a version still loads; its metadata only when it serves.
+        health_route=f"/v1/models/{model}/versions/{version}/metadata",
         startup_seconds=_startup_seconds(size_bytes),
     )
 

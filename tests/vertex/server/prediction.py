@@ -16,7 +16,7 @@ from typing import Any
 import grpc
 from google.api import httpbody_pb2  # type: ignore[import-untyped]
 from google.cloud import aiplatform_v1 as v1
-from google.protobuf import json_format, struct_pb2
+from google.protobuf import json_format
 
 from tests.vertex.server.api_error import ApiError
 from tests.vertex.server.world import World
@@ -76,7 +76,10 @@ def raw_predict(router: Router, request: Any) -> Any:
 
 
 def predict(router: Router, request: Any) -> Any:
-    body = {"instances": [json_format.MessageToDict(entry) for entry in request.instances]}
+    plain = v1.PredictRequest.pb(request).instances
+    body = {"instances": [json_format.MessageToDict(entry) for entry in plain]}
     answer = router.answer(request.endpoint, body)
-    values = [json_format.ParseDict(entry, struct_pb2.Value()) for entry in answer["predictions"]]
-    return v1.PredictResponse(predictions=values)
+    response = v1.PredictResponse()
+    for entry in answer["predictions"]:
+        v1.PredictResponse.pb(response).predictions.add().struct_value.update(entry)
+    return response

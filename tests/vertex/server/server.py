@@ -23,8 +23,9 @@ from google.longrunning import operations_pb2  # type: ignore[import-untyped]
 from google.protobuf import empty_pb2
 
 from tests.vertex.server import endpoints, jobs, models, prediction
-from tests.vertex.server.api_error import ApiError, missing
+from tests.vertex.server.api_error import ApiError, invalid, missing
 from tests.vertex.server.credentials import Credentials, make_credentials
+from tests.vertex.server.rest import running_rest
 from tests.vertex.server.world import World
 
 _PACKAGE: Final = "/google.cloud.aiplatform.v1."
@@ -113,6 +114,7 @@ class VertexServer:
     stops: list[Stop] = field(default_factory=list)
     lock: Any = field(default_factory=threading.RLock)
     address: str = ""
+    rest_address: str = ""
 
     def __post_init__(self) -> None:
         self.router = prediction.Router(world=self.world, locked=self.locked)
@@ -196,9 +198,15 @@ class VertexServer:
         return world.operations.message(operation)
 
     def list_operations(self, world: World, request: Any) -> Any:
-        running = world.operations.running(world.canonical(request.name))
+        if request.filter:
+            raise invalid(f"The filter {request.filter} is not known.")
+        parent = world.canonical(request.name)
+        found = [entry for entry in world.operations.all.values() if entry.parent == parent]
+        # A page holds two, so that whoever reads has to ask for the next.
+        at = int(request.page_token or 0)
         return operations_pb2.ListOperationsResponse(
-            operations=[world.operations.message(entry) for entry in running]
+            operations=[world.operations.message(entry) for entry in found[at : at + 2]],
+            next_page_token=str(at + 2) if at + 2 < len(found) else "",
         )
 
     def methods(self) -> dict[str, _Method]:
@@ -286,6 +294,10 @@ def running_server(directory: Path) -> Iterator[VertexServer]:
     port = wire.add_secure_port("localhost:0", secure)
     wire.start()
     server.address = f"localhost:{port}"
-    yield server
+    key = directory / "server.key"
+    key.write_bytes(server.credentials.key)
+    certificate = Path(server.credentials.environment["REQUESTS_CA_BUNDLE"])
+    with running_rest(server.router, key, certificate) as server.rest_address:
+        yield server
     server.reset()
     wire.stop(None).wait()
