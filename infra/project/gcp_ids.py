@@ -38,9 +38,14 @@ _IDS: Final[Mapping[str, Callable[[Inputs], str]]] = {
     "gcp:container/nodePool:NodePool": _in_project(
         "locations/{location}/clusters/{cluster}/nodePools/{name}"
     ),
+    "gcp:artifactregistry/repository:Repository": _in_project(
+        "locations/{location}/repositories/{repositoryId}"
+    ),
     "gcp:pubsub/topic:Topic": _in_project("topics/{name}"),
 }
 _MADE_AGAIN: Final = ("gcp:projects/service:Service",)
+# These look for what is there before they make anything.
+_TAKES_UP: Final = "pulumi-python:dynamic/servestack:Vertex"
 
 
 def gcp_id(type_: str, inputs: Inputs) -> str | None:
@@ -52,5 +57,9 @@ def gcp_id(type_: str, inputs: Inputs) -> str | None:
 
 
 def may_be_made_again(type_: str) -> bool:
-    """Tell what Google takes a second time without a word."""
-    return type_ in _MADE_AGAIN or type_.endswith(("IAMMember", "IamMember"))
+    """Tell what Google takes a second time without a word, or is taken up by who makes it."""
+    return (
+        type_ in _MADE_AGAIN
+        or type_.endswith(("IAMMember", "IamMember"))
+        or type_.startswith(_TAKES_UP)
+    )

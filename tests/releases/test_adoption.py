@@ -6,6 +6,7 @@ import pytest
 
 from infra.project.gcp_ids import gcp_id, may_be_made_again
 from infra.releases.adoption import adopted
+from infra.serving.vertex.resources import Deployment
 from tests.standins.gcp_kinds import KINDS
 
 CLUSTER = "gcp:container/cluster:Cluster"
@@ -40,6 +41,13 @@ def test_what_can_be_made_twice_is_simply_forgotten() -> None:
     assert found["deployment"] == {"resources": [{"urn": "before"}], "pending_operations": []}
 
 
+def test_what_takes_up_its_own_beginnings_is_simply_forgotten() -> None:
+    type_ = f"pulumi-python:{Deployment._resource_type_name}"
+    found = adopted(state(pending(type_, endpoint_id="1")))
+    assert found is not None
+    assert found["deployment"]["pending_operations"] == []
+
+
 def test_what_google_numbers_and_what_was_not_being_created_is_left() -> None:
     left = (pending("gcp:billing/budget:Budget"), pending(CLUSTER, "updating", **INPUTS))
     assert adopted(state(*left)) is None
@@ -60,6 +68,7 @@ EXAMPLES: dict[str, str] = {
     "workloadIdentityPoolProviderId": "github",
     "router": "router",
     "cluster": "cluster",
+    "repositoryId": "images",
 }
 
 
