@@ -15,6 +15,7 @@ _CLUSTER_CHARACTERS: Final = 40
 _NETWORK_CHARACTERS: Final = 63
 _ACCOUNT_CHARACTERS: Final = 30
 _FEDERATION_CHARACTERS: Final = 32
+_ROLE_CHARACTERS: Final = 64
 _TOPIC_CHARACTERS: Final = 60
 _LABEL_CHARACTERS: Final = 63
 # Two are left for a letter in front.
@@ -59,6 +60,11 @@ def federation_id(stack: str, *, repository: str) -> str:
     """Name the pool of identities that come from outside; a deleted one is taken for 30 days."""
     identity = f"{stack}\0{repository}"
     return digested(f"ci-{_plain(stack)}", of=identity, limit=_FEDERATION_CHARACTERS)
+
+
+def custom_role_id(stack: str, *, of: str) -> str:
+    """Name a role of the project's own; it takes no hyphens."""
+    return _named("servestack", stack, of, limit=_ROLE_CHARACTERS).replace("-", "_")
 
 
 def budget_topic_name(stack: str) -> str:

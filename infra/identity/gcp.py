@@ -12,12 +12,15 @@ import pulumi
 import pulumi_gcp as gcp
 
 from infra.identity.gcp_members import (
+    BUCKET_PERMISSIONS,
     GITHUB_ISSUER,
-    PREVIEW_ROLES,
-    Role,
+    Deployed,
     acting_role,
     acting_workload,
+    deploy_permissions,
+    deploy_roles,
     environment_member,
+    preview_roles,
     repository_condition,
     repository_member,
     workload_member,
@@ -159,15 +162,18 @@ class GcpPublishers(pulumi.ComponentResource):
 class GcpGithubArgs:
     """A repository whose workflows are let in.
 
-    Every workflow may preview; jobs in `environment` have `deploy_roles` as well. With
-    `impersonation` the account ids name the two accounts that they act as.
+    Every workflow may preview what is `deployed`; jobs in `environment` may change it as well. With
+    `impersonation` the account ids name the two accounts that they act as. `acts_as` are accounts
+    that the stack's servers and nodes run as, by a name that stays.
     """
 
     project: str
     pool_id: str
     repository: str
     environment: str
-    deploy_roles: Sequence[Role]
+    deployed: Deployed
+    project_role_id: str
+    bucket_role_id: str
     repository_id: str | None = None
     impersonation: bool = False
     preview_account_id: str = ""
@@ -176,9 +182,13 @@ class GcpGithubArgs:
 
 
 class GcpGithub(pulumi.ComponentResource):
-    """GitHub's workflows: `provider` is what `google-github-actions/auth` asks for."""
+    """GitHub's workflows: `provider` is what `google-github-actions/auth` asks for.
+
+    `bucket_role` is what a deployer needs on the stack's bucket, which grants it.
+    """
 
     provider: pulumi.Output[str]
+    bucket_role: pulumi.Output[str]
     members: Mapping[str, pulumi.Output[str]]
     accounts: Mapping[str, pulumi.Output[str]]
 
@@ -223,10 +233,10 @@ class GcpGithub(pulumi.ComponentResource):
         self.members = comers
         if args.impersonation:
             self._act(name, args, comers)
-        for role in (*(Role(name=role) for role in PREVIEW_ROLES),):
-            self._role(f"{name}-preview", args.project, role, self.members["preview"])
-        for role in args.deploy_roles:
-            self._role(f"{name}-deploy", args.project, role, self.members["deploy"])
+        self._grant_roles(name, args)
+        self.bucket_role = self._custom_role(
+            f"{name}-bucket", args.project, args.bucket_role_id, BUCKET_PERMISSIONS
+        )
         for account, account_name in args.acts_as.items():
             gcp.serviceaccount.IAMMember(
                 f"{name}-uses-{account}",
@@ -260,19 +270,36 @@ class GcpGithub(pulumi.ComponentResource):
         self.members = {kind: account.member for kind, account in made.items()}
         self.accounts = {kind: account.email for kind, account in made.items()}
 
-    def _role(self, name: str, project: str, role: Role, member: pulumi.Input[str]) -> None:
-        gcp.projects.IAMMember(
-            f"{name}-{role.name.removeprefix('roles/')}",
-            gcp.projects.IAMMemberArgs(
+    def _grant_roles(self, name: str, args: GcpGithubArgs) -> None:
+        reads = tuple(preview_roles(args.deployed))
+        granted = {"preview": reads, "deploy": (*reads, *deploy_roles(args.deployed))}
+        for kind, roles in granted.items():
+            for role in roles:
+                self._role(f"{name}-{kind}-{role.removeprefix('roles/')}", args, role, kind)
+        own = self._custom_role(
+            f"{name}-deploy", args.project, args.project_role_id, deploy_permissions(args.deployed)
+        )
+        self._role(f"{name}-deploy-own", args, own, "deploy")
+
+    def _custom_role(
+        self, name: str, project: str, role_id: str, permissions: Sequence[str]
+    ) -> pulumi.Output[str]:
+        role = gcp.projects.IAMCustomRole(
+            name,
+            gcp.projects.IAMCustomRoleArgs(
                 project=project,
-                role=role.name,
-                member=member,
-                condition=gcp.projects.IAMMemberConditionArgs(
-                    title=role.title, expression=role.condition
-                )
-                if role.condition
-                else None,
+                role_id=role_id,
+                title=f"servestack: {name}",
+                permissions=sorted(permissions),
             ),
+            pulumi.ResourceOptions(parent=self),
+        )
+        return role.name
+
+    def _role(self, name: str, args: GcpGithubArgs, role: pulumi.Input[str], kind: str) -> None:
+        gcp.projects.IAMMember(
+            name,
+            gcp.projects.IAMMemberArgs(project=args.project, role=role, member=self.members[kind]),
             pulumi.ResourceOptions(parent=self),
         )
 

@@ -7,22 +7,8 @@ from typing import Final
 GITHUB_ISSUER: Final = "https://token.actions.githubusercontent.com"
 NODE_ROLE: Final = "roles/container.defaultNodeServiceAccount"
 IMAGE_ROLE: Final = "roles/artifactregistry.reader"
-# What a preview reads: all settings, and who has which role; no content of buckets or secrets.
-# The last is needed of who asks in the name of the project.
-PREVIEW_ROLES: Final = (
-    "roles/viewer",
-    "roles/iam.securityReviewer",
-    "roles/serviceusage.serviceUsageConsumer",
-)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Role:
-    """A role, and on which condition it holds, in the language of IAM's conditions."""
-
-    name: str
-    title: str = ""
-    condition: str | None = None
+# Reads a bucket's settings, not what is in it.
+BUCKET_READER: Final = "roles/storage.bucketViewer"
 
 
 def workload_pool(project: str) -> str:
@@ -75,31 +61,65 @@ def repository_condition(repository: str, repository_id: str | None) -> str:
     )
 
 
-def deploy_roles(*, bucket: str, cluster: bool, vertex: bool, budget: bool) -> Iterator[Role]:
-    """Give what an update does, and nothing by which a deployer could give itself more.
+@dataclass(frozen=True, kw_only=True)
+class Deployed:
+    """What of a stack a preview reads and an update changes, besides what each has."""
 
-    Not in here, so that a person has to do it: the stack's first update, changes to CI itself, to
-    the budget, and to service accounts.
+    cluster: bool = False
+    vertex: bool = False
+    budget: bool = False
+    topic: bool = False
+
+
+def preview_roles(deployed: Deployed) -> Iterator[str]:
+    """Give what reads all settings, and who has which role; no content of buckets or secrets."""
+    yield "roles/browser"
+    yield "roles/iam.securityReviewer"
+    yield "roles/iam.serviceAccountViewer"
+    yield "roles/iam.workloadIdentityPoolViewer"
+    yield "roles/iam.roleViewer"
+    # Also needed of who asks in the name of the project.
+    yield "roles/serviceusage.serviceUsageConsumer"
+    if deployed.cluster:
+        yield "roles/container.viewer"
+        yield "roles/compute.networkViewer"
+    if deployed.vertex:
+        yield "roles/aiplatform.viewer"
+    if deployed.budget:
+        yield "roles/monitoring.notificationChannelViewer"
+    if deployed.topic:
+        yield "roles/pubsub.viewer"
+
+
+def deploy_roles(deployed: Deployed) -> Iterator[str]:
+    """Give what changes what runs in a stack, beside the permissions of `deploy_permissions`."""
+    if deployed.cluster:
+        yield "roles/container.developer"
+    if deployed.vertex:
+        yield "roles/aiplatform.user"
+    if deployed.budget:
+        yield "roles/monitoring.notificationChannelEditor"
+
+
+def deploy_permissions(deployed: Deployed) -> tuple[str, ...]:
+    """Give what an update does to the project beside that, one by one: no ready role is so narrow.
+
+    Nothing in here lets a deployer give itself more. So a person does the stack's first update,
+    and changes to CI, to the network, to the budget and to service accounts.
     """
-    yield Role(name="roles/viewer")
-    yield Role(name="roles/iam.securityReviewer")
-    yield Role(name="roles/serviceusage.serviceUsageAdmin")
-    yield Role(
-        name="roles/storage.admin",
-        title="only the stack's buckets",
-        condition=f'resource.name.startsWith("projects/_/buckets/{bucket}")',
-    )
-    if cluster:
-        yield Role(name="roles/container.admin")
-        yield Role(name="roles/compute.networkAdmin")
-        allowed = f"['{NODE_ROLE}', '{IMAGE_ROLE}']"
-        yield Role(
-            name="roles/resourcemanager.projectIamAdmin",
-            title="only the roles of nodes",
-            condition="api.getAttribute('iam.googleapis.com/modifiedGrantsByRole', [])"
-            f".hasOnly({allowed})",
-        )
-    if vertex:
-        yield Role(name="roles/aiplatform.admin")
-    if budget:
-        yield Role(name="roles/monitoring.notificationChannelEditor")
+    pools = ("container.clusters.update", "container.operations.get", "container.operations.list")
+    return ("serviceusage.services.enable", *(pools if deployed.cluster else ()))
+
+
+# What an update does to the bucket: its settings, and the folders that models are read from.
+BUCKET_PERMISSIONS: Final = (
+    "storage.buckets.get",
+    "storage.buckets.getIamPolicy",
+    "storage.buckets.update",
+    "storage.managedFolders.create",
+    "storage.managedFolders.delete",
+    "storage.managedFolders.get",
+    "storage.managedFolders.getIamPolicy",
+    "storage.managedFolders.list",
+    "storage.managedFolders.setIamPolicy",
+)

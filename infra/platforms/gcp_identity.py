@@ -9,7 +9,7 @@ import pulumi
 from infra.compute.gke import GkeCluster
 from infra.config import Target
 from infra.config.sections.identity import GithubConfig
-from infra.gcp_names import federation_id, service_account_id
+from infra.gcp_names import custom_role_id, federation_id, service_account_id
 from infra.identity.gcp import (
     GcpGithub,
     GcpGithubArgs,
@@ -18,7 +18,7 @@ from infra.identity.gcp import (
     GcpServingIdentity,
     GcpServingIdentityArgs,
 )
-from infra.identity.gcp_members import deploy_roles
+from infra.identity.gcp_members import BUCKET_READER, Deployed
 from infra.names import service_account_name
 from infra.platforms.gcp_place import GcpPlace
 
@@ -115,6 +115,9 @@ def ci(
         return {}
     made = _github(place, found.github, cluster, serving)
     place.bucket.grant_read("ci-preview", made.members["preview"])
+    place.bucket.grant_role("ci-preview-settings", made.members["preview"], BUCKET_READER)
+    place.bucket.grant_read("ci-deploy", made.members["deploy"])
+    place.bucket.grant_role("ci-deploy-settings", made.members["deploy"], made.bucket_role)
     return {"ci": {"provider": made.provider, "service_accounts": made.accounts}}
 
 
@@ -140,14 +143,14 @@ def _github(
             repository=github.repository,
             repository_id=github.repository_id,
             environment=github.environment,
-            deploy_roles=tuple(
-                deploy_roles(
-                    bucket=place.bucket.physical_name,
-                    cluster=cluster is not None,
-                    vertex=any(model.target is Target.VERTEX for model in config.models.values()),
-                    budget=config.budget is not None,
-                )
+            deployed=Deployed(
+                cluster=cluster is not None,
+                vertex=any(model.target is Target.VERTEX for model in config.models.values()),
+                budget=config.budget is not None,
+                topic=config.budget is not None and config.budget.topic,
             ),
+            project_role_id=custom_role_id(stack, of="deploy"),
+            bucket_role_id=custom_role_id(stack, of="bucket"),
             impersonation=config.identity.impersonation,
             preview_account_id=service_account_id("preview", stack=stack),
             deploy_account_id=service_account_id("deploy", stack=stack),

@@ -21,6 +21,7 @@ _IDS: Final[Mapping[str, Callable[[Inputs], str]]] = {
     "gcp:serviceaccount/account:Account": _in_project(
         "serviceAccounts/{accountId}@{project}.iam.gserviceaccount.com"
     ),
+    "gcp:projects/iAMCustomRole:IAMCustomRole": _in_project("roles/{roleId}"),
     "gcp:iam/workloadIdentityPool:WorkloadIdentityPool": _in_project(
         "locations/global/workloadIdentityPools/{workloadIdentityPoolId}"
     ),

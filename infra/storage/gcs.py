@@ -135,11 +135,17 @@ class GcsModelBucket(pulumi.ComponentResource):
             ),
         ]
 
+    def grant_role(
+        self, name: str, identity: pulumi.Input[str], role: pulumi.Input[str]
+    ) -> list[pulumi.Resource]:
+        """Let a member do to the bucket what a role says, such as changing its settings."""
+        return [self._grant(name, identity, role, None, ())]
+
     def _grant(
         self,
         name: str,
         member: pulumi.Input[str],
-        role: str,
+        role: pulumi.Input[str],
         prefix: str | None,
         after: Sequence[pulumi.Resource],
         *,

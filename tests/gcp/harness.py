@@ -132,7 +132,12 @@ class GcpStack(Project):
 
 
 def make_gcp_stack(
-    directory: Path, engine: Engine, stack: str, types: Path, environ: Mapping[str, str]
+    directory: Path,
+    engine: Engine,
+    stack: str,
+    types: Path,
+    environ: Mapping[str, str],
+    plugins: Mapping[str, str] = PLUGINS,
 ) -> GcpStack:
     directory.mkdir(parents=True)
     for name in ("Pulumi.yaml", f"Pulumi.{stack}.yaml", "__main__.py"):
@@ -146,7 +151,7 @@ def make_gcp_stack(
     cloud.directory.mkdir()
     (cloud.directory / "credentials").touch()
     environment = with_stand_ins(
-        PLUGINS,
+        plugins,
         directory=directory / "plugins",
         environ=engine_environment(
             checkout=CHECKOUT,

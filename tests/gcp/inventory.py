@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from ruamel.yaml import YAML
 
+from tests.declaring import Declaration
 from tests.gcp.declaring import declared
 
 CHECKOUT: Final = Path(__file__).resolve().parents[2]
@@ -36,6 +37,7 @@ _CHOSEN: Final[Mapping[str, tuple[str, ...]]] = {
     "gcp:storage/bucketIAMMember:BucketIAMMember": ("role", "member", "condition"),
     "gcp:storage/managedFolderIamMember:ManagedFolderIamMember": ("role", "member"),
     "gcp:projects/iAMMember:IAMMember": ("role", "member", "condition"),
+    "gcp:projects/iAMCustomRole:IAMCustomRole": ("permissions",),
     "gcp:serviceaccount/iAMMember:IAMMember": ("role", "member"),
     "gcp:iam/workloadIdentityPoolProvider:WorkloadIdentityPoolProvider": (
         "attributeCondition",
@@ -63,13 +65,18 @@ _CHOSEN: Final[Mapping[str, tuple[str, ...]]] = {
 }
 
 
-def inventory(stack: str) -> dict[str, Any]:
-    """Give the inventory of a stack file."""
+def declared_by(stack: str) -> Declaration:
+    """Declare what a stack file says."""
     document = YAML(typ="safe", pure=True).load(CHECKOUT / f"Pulumi.{stack}.yaml")
     config = {key.removeprefix("servestack:"): value for key, value in document["config"].items()}
+    return declared(config, stack)
+
+
+def inventory(stack: str) -> dict[str, Any]:
+    """Give the inventory of a stack file."""
     resources = [
         one
-        for one in declared(config, stack).resources
+        for one in declared_by(stack).resources
         if not one.type.startswith(("pulumi:pulumi:", "servestack:"))
     ]
     return {

@@ -8,7 +8,7 @@ import pytest
 from tests.gcp.harness import GcpStack, make_gcp_stack
 from tools.engine.acquire import Engine
 
-pytestmark = [pytest.mark.slow, pytest.mark.engine]
+pytestmark = [pytest.mark.slow, pytest.mark.engine, pytest.mark.timeout(1800)]
 
 CLUSTER = "gcp:container/cluster:Cluster"
 POOL = "gcp:container/nodePool:NodePool"

@@ -29,6 +29,7 @@ def test_the_committed_inventory_is_current(stack: str) -> None:
 
 @pytest.mark.slow
 @pytest.mark.engine
+@pytest.mark.timeout(1800)
 @pytest.mark.parametrize("name", STACKS)
 def test_a_stack_file_comes_up_stays_as_it_is_and_goes(name: str, make_stack: MakeGcpStack) -> None:
     stack = make_stack(name)
@@ -62,6 +63,7 @@ def len_of(told: str) -> int:
 
 @pytest.mark.slow
 @pytest.mark.engine
+@pytest.mark.timeout(1800)
 def test_a_failure_at_any_resource_is_run_again_and_leaves_nothing_behind(
     make_stack: MakeGcpStack,
 ) -> None:

@@ -64,6 +64,8 @@ EXAMPLES: dict[str, str] = {
     "name": "thing",
     "bucket": "models",
     "accountId": "serve",
+    "roleId": "deploy",
+    "repositoryId": "images",
     "workloadIdentityPoolId": "ci",
     "workloadIdentityPoolProviderId": "github",
     "router": "router",

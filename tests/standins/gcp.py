@@ -74,7 +74,7 @@ class Gcp(StandIn):
         id_ = kind.id(inputs)
         self._refuse("create", request)
         self._require(kind, request, id_)
-        outputs = {**inputs, **kind.outputs(id_, inputs)}
+        outputs = {**inputs, **kind.outputs(id_, inputs), **self.cloud.answers(request.type)}
         self.cloud.wait(request.type, before=True)
         self._put(request, id_, outputs)
         self.cloud.wait(request.type, before=False)
@@ -236,8 +236,7 @@ def _content(method: str, path: str, **document: Any) -> dict[str, Any]:
     body = json.dumps(document).encode() if document else None
     with urllib.request.urlopen(request, data=body, timeout=10) as answer:  # noqa: S310 - likewise
         text = answer.read()
-    found: dict[str, Any] = json.loads(text) if text.strip() else {}
-    return found
+    return (json.loads(text) or {}) if text.strip() else {}
 
 
 if __name__ == "__main__":

@@ -87,6 +87,19 @@ class Cloud:
         """Let the first such call on each resource fail, and the next one succeed."""
         (self.directory / f"each-{call}").mkdir(exist_ok=True)
 
+    def answer(self, type_: str, **outputs: Any) -> None:
+        """Let resources of a type have these outputs, such as a real cluster's address."""
+        self._answers(type_).write_text(json.dumps(outputs))
+
+    def answers(self, type_: str) -> dict[str, Any]:
+        """Give the outputs that were ordered for a type."""
+        file = self._answers(type_)
+        found: dict[str, Any] = json.loads(file.read_text()) if file.exists() else {}
+        return found
+
+    def _answers(self, type_: str) -> Path:
+        return self.directory / f"answers-{type_.replace('/', '.')}.json"
+
     def hold(self, type_: str, *, before: bool) -> Path:
         """Let whoever makes such a resource wait, before or after it is made, until this is gone.
 

@@ -141,10 +141,6 @@ def _numbered(id_: str, inputs: Inputs) -> dict[str, Any]:
     return {"name": f"projects/{number}/{id_.removeprefix(start)}", "state": "ACTIVE"}
 
 
-def _network(name: str) -> str:
-    return name.removeprefix("https://www.googleapis.com/compute/v1/")
-
-
 def _cluster_place(inputs: Inputs) -> str:
     return f"projects/{inputs['project']}/locations/{inputs['location']}/clusters"
 
@@ -174,7 +170,15 @@ KINDS: Final[Mapping[str, Kind]] = {
         service="serviceusage", id=lambda inputs: f"{inputs['project']}/{inputs['service']}"
     ),
     "gcp:projects/iAMMember:IAMMember": _members(
-        "cloudresourcemanager", lambda inputs: inputs["project"]
+        "cloudresourcemanager",
+        lambda inputs: inputs["project"],
+        lambda inputs: _ours(inputs["role"], "projects/"),
+    ),
+    "gcp:projects/iAMCustomRole:IAMCustomRole": Kind(
+        service="iam",
+        id=lambda inputs: f"projects/{inputs['project']}/roles/{inputs['roleId']}",
+        outputs=lambda id_, _: {"name": id_, "deleted": False},
+        replacing=frozenset({"project", "roleId"}),
     ),
     "gcp:storage/bucket:Bucket": Kind(
         service="storage",
@@ -248,7 +252,7 @@ KINDS: Final[Mapping[str, Kind]] = {
             f"projects/{inputs['project']}/regions/{inputs['region']}/subnetworks/{inputs['name']}"
         ),
         replacing=frozenset({"name", "project", "region", "network", "ipCidrRange"}),
-        needs=lambda inputs: (_network(inputs["network"]),),
+        needs=_network_of_ours,
         holds=True,
     ),
     "gcp:compute/router:Router": Kind(
@@ -257,7 +261,7 @@ KINDS: Final[Mapping[str, Kind]] = {
             f"projects/{inputs['project']}/regions/{inputs['region']}/routers/{inputs['name']}"
         ),
         replacing=frozenset({"name", "project", "region", "network"}),
-        needs=lambda inputs: (_network(inputs["network"]),),
+        needs=_network_of_ours,
         holds=True,
     ),
     "gcp:compute/routerNat:RouterNat": Kind(

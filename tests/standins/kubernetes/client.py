@@ -7,6 +7,7 @@ the objects is the caller's.
 import base64
 import json
 import os
+import subprocess
 import tempfile
 import threading
 from collections.abc import Mapping
@@ -98,6 +99,8 @@ class Client:
         certificate, key = (self._file(user, f"client-{each}") for each in ("certificate", "key"))
         if certificate and key:
             return {"cert": (certificate, key)}
+        if program := user.get("exec"):
+            return {"headers": {"Authorization": f"Bearer {_fetched_token(program)}"}}
         raise ValueError(f"the stand-in knows tokens and certificates, not {sorted(user)}")
 
     def _file(self, section: Mapping[str, Any], name: str) -> str | None:
@@ -182,6 +185,21 @@ class Client:
         path = self.kind(api_version, kind).path(namespace or self.namespace)
         found: list[Object] = self.call("GET", path).get("items", [])
         return found
+
+
+def _fetched_token(program: Mapping[str, Any]) -> str:
+    """Run the program that a kubeconfig names for a credential."""
+    spec = {"interactive": False}
+    asked = {"kind": "ExecCredential", "apiVersion": program["apiVersion"], "spec": spec}
+    variables = {entry["name"]: entry["value"] for entry in program.get("env") or ()}
+    done = subprocess.run(
+        [program["command"], *(program.get("args") or ())],
+        env={**os.environ, **variables, "KUBERNETES_EXEC_INFO": json.dumps(asked)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return str(json.loads(done.stdout)["status"]["token"])
 
 
 def _named(entries: list[Mapping[str, Any]], name: str) -> Mapping[str, Any]:

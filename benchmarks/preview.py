@@ -1,0 +1,90 @@
+"""How long a preview of the whole stack `dev` takes, against that of a program without resources.
+
+`./benchmarks/run preview`; on the real engine, in front of a stand-in for Google's plug-in, so that
+there is no network in the figures. A program of the user's has to import the SDKs, too.
+"""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+from statistics import median
+from typing import Any, Final
+
+from machine import BENCHMARKS, PROJECT, PROJECT_PYTHON, RESULTS, describe
+
+GOAL: Final = 1.5
+_LIMIT_SECONDS: Final = 3600
+_NAMES: Final = {
+    "stack": "the stack `dev`",
+    "empty": "a program that imports pulumi, pulumi_gcp and pulumi_kubernetes",
+    "empty, same modules": "a program that imports the same modules and the bucket's client",
+}
+
+
+def run(rounds: int) -> dict[str, Any]:
+    """Measure in the project's environment."""
+    finished = subprocess.run(
+        [PROJECT_PYTHON, BENCHMARKS / "preview_of.py", str(rounds)],
+        cwd=PROJECT,
+        env={**os.environ, "PYTHONPATH": str(PROJECT)},
+        stdout=subprocess.PIPE,
+        text=True,
+        timeout=_LIMIT_SECONDS,
+        check=False,
+    )
+    if finished.returncode != 0:
+        raise SystemExit("the previews could not be measured; see above")
+    figures: dict[str, Any] = json.loads(finished.stdout.splitlines()[-1])
+    return figures
+
+
+def report(about: dict[str, Any], seen: dict[str, Any]) -> str:
+    """Write the result as Markdown."""
+    lines = ["# A preview of a whole stack on Google Cloud", ""]
+    lines += [f"- {key.replace('_', ' ')}: {value}" for key, value in about.items()]
+    lines += [
+        f"- resources: {seen['resources']}",
+        "",
+        "| preview of | seconds, median | on the processor | rounds |",
+        "|---|---:|---:|---|",
+    ]
+    for name, rounds in seen["rounds"].items():
+        listed = ", ".join(f"{each['clock']:.2f}" for each in rounds)
+        clock, processor = (median(each[key] for each in rounds) for key in ("clock", "processor"))
+        lines.append(f"| {_NAMES[name]} | {clock:.2f} | {processor:.2f} | {listed} |")
+    lines.append("")
+    for name in ("empty, same modules", "empty"):
+        ratios = {
+            key: median(
+                ours[key] / theirs[key]
+                for ours, theirs in zip(seen["rounds"]["stack"], seen["rounds"][name], strict=True)
+            )
+            for key in ("clock", "processor")
+        }
+        verdict = "met" if ratios["clock"] <= GOAL else "missed"
+        lines.append(
+            f"Against {_NAMES[name]}: **{ratios['clock']:.2f}** times on the clock, "
+            f"{ratios['processor']:.2f} on the processor (at most {GOAL:g}: {verdict})."
+        )
+    return "\n".join([*lines, ""])
+
+
+def main() -> int:
+    """Measure, print and keep the results."""
+    parser = argparse.ArgumentParser(prog="./benchmarks/run preview", description=__doc__)
+    parser.add_argument("--rounds", type=int, default=5, help="default: %(default)s")
+    arguments = parser.parse_args()
+    about = describe(sys.argv)
+    seen = run(arguments.rounds)
+    text = report(about, seen)
+    print(text)
+    RESULTS.mkdir(exist_ok=True)
+    (RESULTS / "preview.json").write_text(json.dumps(about | seen, indent=1) + "\n")
+    (RESULTS / "preview.md").write_text(text)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
