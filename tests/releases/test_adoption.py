@@ -70,7 +70,6 @@ EXAMPLES: dict[str, str] = {
     "workloadIdentityPoolProviderId": "github",
     "router": "router",
     "cluster": "cluster",
-    "repositoryId": "images",
 }
 
 
