@@ -56,10 +56,12 @@ BytesList         value=1:*bytes
 FloatList         value=1:*float
 Int64List         value=1:*int64
 
-PredictionLog     classify_log=2:ExamplesLog regress_log=3:ExamplesLog predict_log=6:PredictLog
+PredictionLog     classify_log=2:ClassifyLog regress_log=3:RegressLog predict_log=6:PredictLog
 PredictLog        request=1:PredictRequest
-ExamplesLog       request=1:ExamplesRequest
-ExamplesRequest   model_spec=1:ModelSpec input=2:Input
+ClassifyLog       request=1:ClassifyRequest
+ClassifyRequest   model_spec=1:ModelSpec input=2:Input
+RegressLog        request=1:RegressRequest
+RegressRequest    model_spec=1:ModelSpec input=2:Input
 Input             example_list=1:ExampleList
 ExampleList       examples=1:*Example
 """

@@ -1,16 +1,14 @@
 """An endpoint of Vertex AI, by Google's own client.
 
 Sends the server's own document with RawPredict: `Predict` would turn every number into a double
-and has no place for a signature. Credentials are the client's default chain and nothing else.
+and has no place for a signature.
 """
 
-import warnings
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from numpy.typing import NDArray
 
-from model_export.errors import RefusedError
 from model_export.manifest import Signature
 from model_export.prediction.call import (
     CallError,
@@ -24,6 +22,7 @@ from model_export.prediction.call import (
 from model_export.prediction.endpoint import VertexEndpoint
 from model_export.prediction.instances import instance_count
 from model_export.prediction.json_codec import read_outputs, request_body
+from model_export.prediction.vertex_client import service_client
 
 if TYPE_CHECKING:
     from google.cloud.aiplatform_v1 import PredictionServiceClient
@@ -91,26 +90,3 @@ class VertexTransport:
     def close(self) -> None:
         """End the connection."""
         self._client.transport.close()
-
-
-def service_client(endpoint: VertexEndpoint, service: str) -> Any:
-    """Open Google's client of one of Vertex AI's services, by the name of the service."""
-    try:
-        with warnings.catch_warnings():
-            # It announces the end of each Python version to whoever runs a program.
-            warnings.simplefilter("ignore", FutureWarning)
-            from google.auth.exceptions import DefaultCredentialsError  # noqa: PLC0415 slow
-            from google.cloud import aiplatform_v1  # noqa: PLC0415 slow
-    except ImportError as error:
-        raise RefusedError(
-            f"Endpoint {endpoint.name}: google-cloud-aiplatform is not installed; "
-            "pip install 'servestack[vertex]'."
-        ) from error
-    host = endpoint.host or f"{endpoint.region}-aiplatform.googleapis.com"
-    try:
-        return getattr(aiplatform_v1, f"{service}Client")(client_options={"api_endpoint": host})
-    except DefaultCredentialsError as error:
-        raise RefusedError(
-            f"{endpoint.name}: no Google credentials were found. Run `gcloud auth "
-            "application-default login`, or run where a service account is attached."
-        ) from error

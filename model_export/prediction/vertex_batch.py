@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from model_export.errors import ModelExportError, RefusedError
 from model_export.prediction.endpoint import VertexEndpoint, parse_endpoint
-from model_export.prediction.vertex import service_client
+from model_export.prediction.vertex_client import service_client
 
 FORMATS: Final = ("jsonl", "csv", "tf-record", "tf-record-gzip")
 _ENDINGS: Final = {

@@ -28,10 +28,13 @@ def real() -> dict[str, Any]:
         tensor_bundle_pb2,
     )
     from tensorflow_serving.apis import (  # noqa: PLC0415
+        classification_pb2,
         get_model_metadata_pb2,
+        input_pb2,
         model_pb2,
         predict_pb2,
         prediction_log_pb2,
+        regression_pb2,
     )
 
     return {
@@ -68,6 +71,12 @@ def real() -> dict[str, Any]:
         "SignatureDefMap": get_model_metadata_pb2.SignatureDefMap,
         "PredictionLog": prediction_log_pb2.PredictionLog,
         "PredictLog": prediction_log_pb2.PredictLog,
+        "ClassifyLog": prediction_log_pb2.ClassifyLog,
+        "ClassifyRequest": classification_pb2.ClassificationRequest,
+        "RegressLog": prediction_log_pb2.RegressLog,
+        "RegressRequest": regression_pb2.RegressionRequest,
+        "Input": input_pb2.Input,
+        "ExampleList": input_pb2.ExampleList,
     }
 
 
