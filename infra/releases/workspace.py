@@ -121,7 +121,7 @@ class StackEngine:
         deployment = self._state
         if deployment is None:
             # Not selected: that would move what a plain `pulumi up` means.
-            self._engine("stack", "init", self.stack, "--no-select")
+            self._engine("stack", "init", "--no-select")
             self._forget_state()
             return
         pending = pending_operations(deployment)
