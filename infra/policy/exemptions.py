@@ -5,7 +5,7 @@ from datetime import date
 
 from infra.config.sections.policy import ExemptionConfig
 from infra.policy.rules import Rule
-from infra.policy.subject import Resource, Surroundings
+from infra.policy.subject import Surroundings
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -16,12 +16,12 @@ class Standing:
     note: str = ""
 
 
-def standing(rule: Rule, resource: Resource, around: Surroundings) -> Standing:
-    """Look the rule up in the stack's exemptions."""
+def standing(rule: Rule, about: str, around: Surroundings) -> Standing:
+    """Look up what is said of the rule, for what it is about, in the stack's exemptions."""
     if around.config is None:
         return Standing(is_exempt=False)
     exemption = around.config.policy.exemptions.get(rule.id)
-    if exemption is None or not _means(exemption, resource):
+    if exemption is None or not _means(exemption, about):
         return Standing(is_exempt=False)
     if exemption.until is not None and around.today > date.fromisoformat(exemption.until):
         return Standing(is_exempt=False, note=f" Its exemption ended on {exemption.until}.")
@@ -29,5 +29,5 @@ def standing(rule: Rule, resource: Resource, around: Surroundings) -> Standing:
     return Standing(is_exempt=True, note=f" Exempt{until}: {exemption.reason}")
 
 
-def _means(exemption: ExemptionConfig, resource: Resource) -> bool:
-    return not exemption.resources or resource.name in exemption.resources
+def _means(exemption: ExemptionConfig, about: str) -> bool:
+    return not exemption.resources or about in exemption.resources

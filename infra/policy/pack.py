@@ -48,9 +48,9 @@ def _policy(rule: Rule) -> ResourceValidationPolicy:
     def validate(args: ResourceValidationArgs, report: ReportViolation) -> None:
         resource, around = _subject(args)
         for problem in rule.broken(resource, around):
-            stands = standing(rule, resource, around)
+            stands = standing(rule, problem.about, around)
             if not stands.is_exempt:
-                report(f"{problem}{stands.note}", None)
+                report(f"{problem.text}{stands.note}", None)
 
     return ResourceValidationPolicy(
         name=str(rule.id),
@@ -65,9 +65,9 @@ def _exempted() -> ResourceValidationPolicy:
         resource, around = _subject(args)
         for rule in RULES:
             for problem in rule.broken(resource, around):
-                stands = standing(rule, resource, around)
+                stands = standing(rule, problem.about, around)
                 if stands.is_exempt:
-                    report(f"{rule.id}: {problem}{stands.note}", None)
+                    report(f"{rule.id}: {problem.text}{stands.note}", None)
 
     return ResourceValidationPolicy(
         name=EXEMPTED,

@@ -10,10 +10,11 @@ from typing import Final, Literal
 
 from infra.config.release_values import PolicyRule
 from infra.policy import rules_access, rules_cluster, rules_stack
-from infra.policy.subject import Resource, Surroundings
+from infra.policy.subject import Problem, Resource, Surroundings
 
 Level = Literal["advisory", "mandatory"]
-Check = Callable[[Resource, Surroundings], Iterator[str]]
+# A text is about the resource itself.
+Check = Callable[[Resource, Surroundings], Iterator[str] | Iterator[Problem]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,10 +27,13 @@ class Rule:
     remedy: str
     check: Check
 
-    def broken(self, resource: Resource, around: Surroundings) -> Iterator[str]:
+    def broken(self, resource: Resource, around: Surroundings) -> Iterator[Problem]:
         """Say what is wrong with the resource, and what to do instead."""
-        for problem in self.check(resource, around):
-            yield f"{problem}. {self.remedy}"
+        for found in self.check(resource, around):
+            about, text = (
+                (found.about, found.text) if isinstance(found, Problem) else (resource.name, found)
+            )
+            yield Problem(about=about, text=f"{text}. {self.remedy}")
 
 
 RULES: Final = (

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from infra.config.model import LATEST, ModelConfig, StackConfig
 from infra.config.release_values import Environment
 from infra.config.values import Platform, Target
-from infra.policy.subject import STACK_TYPE, UNKNOWN, Resource, Surroundings
+from infra.policy.subject import STACK_TYPE, UNKNOWN, Problem, Resource, Surroundings
 
 _CLOUDS = frozenset({Platform.GCP, Platform.AWS})
 _ENOUGH_REPLICAS = 2
@@ -41,24 +41,24 @@ def prod_budget(resource: Resource, around: Surroundings) -> Iterator[str]:
         yield "Production has no budget"
 
 
-def prod_replicas(resource: Resource, around: Surroundings) -> Iterator[str]:
+def prod_replicas(resource: Resource, around: Surroundings) -> Iterator[Problem]:
     """Find models in production that one lost node would take away."""
     config = _production(resource, around)
     for name, model in config.models.items() if config else ():
         if model.version is None or model.target is Target.LOCAL:
             continue
         if _fewest(model) < _ENOUGH_REPLICAS:
-            yield f"{name} may have a single replica"
+            yield Problem(about=name, text=f"{name} may have a single replica")
         if model.target is Target.KUBERNETES and not model.kubernetes.disruption_budget:
-            yield f"{name} has no disruption budget"
+            yield Problem(about=name, text=f"{name} has no disruption budget")
 
 
-def prod_pinned_version(resource: Resource, around: Surroundings) -> Iterator[str]:
+def prod_pinned_version(resource: Resource, around: Surroundings) -> Iterator[Problem]:
     """Find models in production that follow the bucket."""
     config = _production(resource, around)
     for name, model in config.models.items() if config else ():
         if model.version == LATEST:
-            yield f"{name} serves whatever is published last"
+            yield Problem(about=name, text=f"{name} serves whatever is published last")
 
 
 def _fewest(model: ModelConfig) -> int:

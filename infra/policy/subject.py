@@ -38,6 +38,14 @@ class Resource:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Problem:
+    """What is wrong; `about` is its name in an exemption: a resource's, or a model's."""
+
+    about: str
+    text: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class Surroundings:
     """The stack's configuration, and the day; the configuration is None where it is not sound."""
 

@@ -54,6 +54,16 @@ def remedy(urn: str, message: str) -> str | None:
     return found.format(key=f"servestack:{_key(kind, name)}") if found else None
 
 
+def where_state_lives(message: str) -> str:
+    """Give what the engine said, or, where it knows no place for the state, what to do about it."""
+    if "PULUMI_ACCESS_TOKEN must be set" not in message:
+        return message
+    return (
+        "Where the stack's state lives is not known here. Name its place, as "
+        "PULUMI_BACKEND_URL=gs://…, or log in with ./scripts/pulumi login: docs/state-backend.md"
+    )
+
+
 def _key(kind: str, name: str) -> str:
     if kind == "NodePool":
         return "cluster.system_pool" if name == "system" else f"cluster.gpu_pools.{name}"

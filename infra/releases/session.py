@@ -120,9 +120,13 @@ class Session:
             raise RefusedError("Nothing was changed.")
 
 
-def session_for(checkout: Path, stack: str, *, say: Callable[[str], None]) -> Session:
+def session_for(
+    checkout: Path, stack: str, *, say: Callable[[str], None], backend: str | None = None
+) -> Session:
     """Find the stack; a name without a file is refused before the engine is looked for."""
     path = stack_file(checkout, stack)
     is_local = read_stack(path).config.platform is Platform.LOCAL
-    engine = StackEngine(checkout=checkout, stack=stack, is_local=is_local, say=say)
+    engine = StackEngine(
+        checkout=checkout, stack=stack, is_local=is_local, say=say, backend=backend
+    )
     return Session(path=path, engine=engine, say=say)

@@ -23,6 +23,7 @@ from infra.releases.engine_log import EngineLog, drift_of
 from infra.releases.errors import OperationFailedError, UpdateRunningError
 from infra.releases.locks import clear_stale_locks, file_backend
 from infra.releases.preview import Preview, preview_of_events
+from infra.releases.remedies import where_state_lives
 from infra.releases.state import (
     PendingOperation,
     pending_operations,
@@ -53,6 +54,8 @@ class StackEngine:
     stack: str
     is_local: bool
     say: Say
+    # Where the state is, if it is not where the user's environment says.
+    backend: str | None = None
 
     @cached_property
     def home(self) -> Path:
@@ -74,7 +77,7 @@ class StackEngine:
             checkout=self.checkout,
             stack_is_local=self.is_local,
             engine=engine,
-            environ=_ENVIRON,
+            environ=_ENVIRON | ({"PULUMI_BACKEND_URL": self.backend} if self.backend else {}),
         )
         os.environ.clear()
         os.environ.update(environment)
@@ -321,4 +324,5 @@ def _end_children(*, ask: bool) -> None:
 
 def _stderr(error: Exception) -> str:
     # The Automation API's errors carry the command's result as text only.
-    return str(error).partition("\n stderr: ")[2].strip().removeprefix("error: ")
+    told = str(error).partition("\n stderr: ")[2].strip().removeprefix("error: ")
+    return where_state_lives(told)

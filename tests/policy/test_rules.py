@@ -31,7 +31,7 @@ def broken(
     rule: str, type_: str, props: Mapping[str, Any], stack: StackConfig | None = None
 ) -> list[str]:
     resource = Resource(type=type_, name="it", props=props)
-    return list(BY_ID[rule].broken(resource, around(stack)))
+    return [problem.text for problem in BY_ID[rule].broken(resource, around(stack))]
 
 
 def container(**more: Any) -> dict[str, Any]:
@@ -365,9 +365,24 @@ def test_an_exemption_holds_for_what_it_names_until_its_day(
     is_exempt: bool,  # noqa: FBT001 - a case's expectation
     note: str,
 ) -> None:
-    resource = Resource(type="gcp:storage/bucket:Bucket", name=name, props={})
-    found = standing(BY_ID["public-bucket"], resource, around(exempted(**exemption)))
+    found = standing(BY_ID["public-bucket"], name, around(exempted(**exemption)))
     assert found.is_exempt is is_exempt
     assert found.note.startswith(note)
-    other = standing(BY_ID["pod-limits"], resource, around(exempted(**exemption)))
+    other = standing(BY_ID["pod-limits"], name, around(exempted(**exemption)))
     assert not other.is_exempt
+
+
+def test_one_model_of_a_stack_is_exempted_by_its_name() -> None:
+    exemption = {"reason": "One GPU is the quota", "resources": ["heart"]}
+    stack = prod(
+        models={"heart": {"version": 1}, "digits": {"version": 1}},
+        policy={"exemptions": {"prod-replicas": exemption}},
+    )
+    rule = BY_ID["prod-replicas"]
+    whole = Resource(type=STACK_TYPE, name="prod", props={})
+    held = [
+        problem.about
+        for problem in rule.broken(whole, around(stack))
+        if not standing(rule, problem.about, around(stack)).is_exempt
+    ]
+    assert held == ["digits"]

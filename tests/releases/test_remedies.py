@@ -3,7 +3,7 @@
 import pytest
 
 from infra.releases.engine_log import EngineLog
-from infra.releases.remedies import remedy
+from infra.releases.remedies import remedy, where_state_lives
 
 URN = "urn:pulumi:dev::servestack::servestack:compute:GkeCluster$gcp:{}::{}"
 POOL = URN.format("container/nodePool:NodePool", "l4")
@@ -54,3 +54,11 @@ def test_the_advice_stands_below_the_error() -> None:
     first, second = log.reason.splitlines()
     assert first == "googleapi: Error 409: taken, alreadyExists"
     assert "servestack:bucket.name" in second
+
+
+def test_who_has_no_place_for_the_state_is_told_where_to_name_one() -> None:
+    words = "PULUMI_ACCESS_TOKEN must be set for login during non-interactive CLI sessions"
+    told = where_state_lives(words)
+    assert "PULUMI_BACKEND_URL" in told
+    assert words not in told
+    assert where_state_lives("the stack is locked") == "the stack is locked"

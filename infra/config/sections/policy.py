@@ -13,7 +13,8 @@ class ExemptionConfig(Section):
 
     reason: Reason = Field(description="Why; it is shown wherever the rule would be.")
     resources: ResourceNames = Field(
-        default=(), description="The resources that are meant, by name. Absent: all of the stack."
+        default=(),
+        description="The resources or models that are meant, by name. Absent: all of the stack.",
     )
     until: Day | None = Field(
         default=None, description="Last day on which it holds. Absent: until it is removed."

@@ -12,9 +12,14 @@ from infra.releases.rollout import Plan
 from infra.releases.session import Session, session_for
 
 
-def open_stack(stack: str) -> Session:
+def open_stack(stack: str, *, backend: str | None = None) -> Session:
     """Find the stack's file; what happens meanwhile is told on stderr."""
-    return session_for(project_directory(), stack, say=lambda line: click.echo(line, err=True))
+    return session_for(
+        project_directory(),
+        stack,
+        say=lambda line: click.echo(line, err=True),
+        backend=backend,
+    )
 
 
 def project_directory() -> Path:

@@ -19,6 +19,11 @@ from infra.storage.published import PublishedModels
 @click.command()
 @click.argument("model")
 @click.option("--from", "source", required=True, metavar="STACK", help="Where it serves.")
+@click.option(
+    "--from-backend",
+    metavar="URL",
+    help="Where the state of --from lives, if not where that of --to does: gs://…, s3://….",
+)
 @click.option("--to", "target", required=True, metavar="STACK", help="Where it shall serve.")
 @SHARE
 @click.option(
@@ -35,6 +40,7 @@ def command(  # noqa: PLR0913 - one parameter for each option
     *,
     model: str,
     source: str,
+    from_backend: str | None,
     target: str,
     share: int | Literal["first"] | None,
     accept_breaking: bool,
@@ -51,7 +57,7 @@ def command(  # noqa: PLR0913 - one parameter for each option
     """
     if source == target:
         raise RefusedError("Both stacks are the same one.")
-    giving, session = open_stack(source), open_stack(target)
+    giving, session = open_stack(source, backend=from_backend), open_stack(target)
     given = giving.outputs()
     version = serving_version(given, model, source)
     with session.changing(unless=dry_run):
