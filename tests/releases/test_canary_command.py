@@ -13,7 +13,8 @@ import pytest
 from model_export.store import open_store
 from tests.releases.conftest import STACK_FILE, Desk
 
-pytestmark = [pytest.mark.slow, pytest.mark.engine]
+# A machine under load takes minutes for one.
+pytestmark = [pytest.mark.slow, pytest.mark.engine, pytest.mark.timeout(900)]
 
 ROLLOUT = (
     "  servestack:rollout:\n"

@@ -19,7 +19,8 @@ from infra.releases.answering import is_close
 from model_export.layout import manifest_path
 from tests.releases.conftest import CHECKOUT, Desk, make_desk
 
-pytestmark = [pytest.mark.slow, pytest.mark.engine]
+# A machine under load takes minutes for one.
+pytestmark = [pytest.mark.slow, pytest.mark.engine, pytest.mark.timeout(900)]
 
 WAIT_SECONDS = 120
 
