@@ -1,8 +1,8 @@
 """Say, as outputs of a step, whom a job logs in as: by the stack, what it may do, and a variable.
 
 SERVESTACK_LOGINS has an object for each stack, and no secret in it; `environment` is the GitHub
-environment that it deploys in, if that has not its name. On Google Cloud, where accounts may be left
-out if the roles are granted to the federation itself:
+environment that it deploys in, if that has not its name. On Google Cloud, where accounts may be
+left out if the roles are granted to the federation itself:
 
     {"prod": {"google_provider": "projects/…", "preview": "ACCOUNT", "deploy": "ACCOUNT"}}
 
