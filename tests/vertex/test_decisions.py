@@ -18,6 +18,7 @@ from infra.errors import ServestackError
 from infra.gcp_names import endpoint_id, image_repository, registry_model_id
 from infra.platforms.stack import RunningStack
 from infra.platforms.vertex_plan import VertexPlan, notes
+from infra.serving.labels import LabelledVersions, label_steps
 from infra.serving.vertex.aliases import DEFAULT, alias_steps, wanted_aliases
 from infra.serving.vertex.component import VertexModelArgs
 from infra.serving.vertex.container import prebuilt_image
@@ -281,6 +282,37 @@ def test_alias_steps_end_where_they_should_and_never_leave_a_name_without_a_vers
     assert others <= now.keys()
     assert not (dropped - wanted.keys() - {DEFAULT}) & now.keys()
     assert alias_steps(now, wanted, dropped) == ()
+
+
+SERVED = st.frozensets(st.integers(1, 4), min_size=1)
+
+
+@given(data=st.data(), before=SERVED, after=SERVED)
+def test_aliases_move_in_the_order_that_all_names_of_versions_keep(
+    data: st.DataObject, before: frozenset[int], after: frozenset[int]
+) -> None:
+    """New versions run first, then names move, then old versions go: as `label_steps` has it."""
+    names = st.sampled_from(["stable", "canary", "golden"])
+
+    def labelled(versions: frozenset[int]) -> LabelledVersions:
+        labels = data.draw(st.dictionaries(names, st.sampled_from(sorted(versions))))
+        return LabelledVersions(versions=versions, labels=labels)
+
+    now, wanted = labelled(before), labelled(after)
+    held = {alias: str(version) for alias, version in now.labels.items()}
+    for step in label_steps(now, wanted):
+        moves = alias_steps(
+            held,
+            {alias: str(version) for alias, version in step.labels.items()},
+            frozenset(held) - step.labels.keys(),
+        )
+        for move in moves:
+            # Whatever gets a name runs.
+            assert not move.add or int(move.version_id) in step.versions
+            held |= dict.fromkeys(move.add, move.version_id)
+            for alias in move.remove:
+                del held[alias]
+    assert held == {alias: str(version) for alias, version in wanted.labels.items()}
 
 
 def test_each_version_has_its_number_and_those_with_a_meaning_have_their_name() -> None:

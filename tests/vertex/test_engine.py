@@ -2,8 +2,9 @@
 
 import json
 import threading
+import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -13,7 +14,8 @@ from infra.serving.vertex.specs import Place
 from tests.vertex.specs import ENDPOINT_ID
 from tests.vertex.stack import VertexStack
 
-pytestmark = [pytest.mark.slow, pytest.mark.engine]
+# On a busy machine each of the engine's runs takes half a minute.
+pytestmark = [pytest.mark.slow, pytest.mark.engine, pytest.mark.timeout(900)]
 
 
 @contextmanager
@@ -52,34 +54,54 @@ def constant_load(place: Place, clients: int = 4) -> Iterator[Counter[str]]:
 
 def test_a_models_whole_life(stack: VertexStack) -> None:
     """Made, changed in each way, looked after, lost and found, destroyed."""
-    stack.up(versions={"1": 100})
+    stack.server.world.operations.seconds["DeployModel"] = 2.0
+    progress_is_shown(stack.up(versions={"1": 100}))
     assert stack.deployed() == {"1": 100}
     assert stack.registered() == {"1": {"default", "stable", "v1"}}
+    stack.server.world.operations.seconds.clear()
+
+    stack.server.world.broken.add("3")
+    said = stack.up(versions={"3": 100}, expect=1)
+    assert "heart: deploying version 3: Model server exited" in said
+    assert "Traceback" not in said
+    assert stack.deployed() == {"1": 100}
+
+    # What is left of the release that failed goes with the next.
     stack.up(versions={"1": 90, "2": 10})
     assert stack.deployed() == {"1": 90, "2": 10}
     assert stack.registered() == {"1": {"default", "stable", "v1"}, "2": {"canary", "v2"}}
     stack.project.expect_no_changes()
+
     others_change_it(stack)
     shown = stack.project.pulumi("refresh", "--yes", "--diff").stdout
-    assert "max_replicas" in shown
-    assert "split" in shown
-    assert "stable" in shown
+    assert all(name in shown for name in ("max_replicas", "split", "stable"))
     # Put right, and changed in place at the same time.
+    stack.server.calls.clear()
     stack.up(max_replicas=5, description="other words")
     assert stack.deployed() == {"1": 90, "2": 10}
     assert "stable" in stack.registered()["1"]
     assert stack.server.calls.count("MutateDeployedModel") == 2
-    assert stack.server.calls.count("DeployModel") == 2
-    before = list(stack.server.calls)
+    assert "DeployModel" not in stack.server.calls
+
+    stack.server.calls.clear()
     stack.project.pulumi("stack", "rm", "--force", "--yes", "--preserve-config")
     stack.project.pulumi("stack", "init", "local")
     stack.up()
-    assert stack.server.calls == before
+    assert not stack.server.calls
+
     stack.up(versions={"2": 100}, paused=True)
     assert stack.deployed() == {}
     assert stack.registered() == {"2": {"default", "stable", "v2"}}
     stack.project.destroy()
     assert stack.is_empty()
+
+
+def progress_is_shown(said: str) -> None:
+    """Find where a long operation stands beside its resource, and nothing of it afterwards."""
+    line = next(line for line in said.splitlines() if "adding nodes to cluster" in line)
+    assert "VertexDeployment heart-1-" in line
+    assert "deploying version 1: adding nodes to cluster, " in line
+    assert "adding nodes to cluster" not in said.partition("Diagnostics:")[2]
 
 
 def others_change_it(stack: VertexStack) -> None:
@@ -88,41 +110,31 @@ def others_change_it(stack: VertexStack) -> None:
         endpoint.deployed_models[0].dedicated_resources.max_replica_count = 7
         first, second = (entry.id for entry in endpoint.deployed_models)
         world.split(endpoint, {first: 50, second: 50})
-        world.move_alias(model, "2", "stable")
+        # The registry counts what it was given, so the release that failed has a number, too.
+        world.move_alias(model, max(model.versions, key=int), "stable")
 
 
 def test_updates_under_constant_load_lose_no_prediction(stack: VertexStack, place: Place) -> None:
     """A canary, then all of the new version on another machine, while four clients ask."""
     stack.up(versions={"1": 100}, drain_seconds=2)
     stack.server.world.operations.default_seconds = 0.3
-    stack.server.router.propagation_seconds = 1.0
+    router, name = stack.server.router, place.endpoint(ENDPOINT_ID)
+    router.propagation_seconds = 0.5
+    # Where the first release is not known yet nobody is served: that is no update.
+    wait_until(lambda: router.is_settled(name))
     with constant_load(place) as answers:
         stack.up(versions={"1": 80, "2": 20})
         stack.up(versions={"2": 100}, machine="n1-standard-4")
+    assert [len(split) for split in router.splits(name)] == [1, 2, 1]
     assert set(answers) == {"1", "2"}, answers
     assert min(answers.values()) > 10, answers
 
 
-def test_a_version_that_does_not_start_leaves_the_old_one_serving(stack: VertexStack) -> None:
-    stack.up(versions={"1": 100})
-    stack.server.world.broken.add("2")
-    said = stack.up(versions={"2": 100}, expect=1)
-    assert "heart: deploying version 2: Model server exited" in said
-    assert "Traceback" not in said
-    assert stack.deployed() == {"1": 100}
-    # Taken back, as a failed release is.
-    stack.up(versions={"1": 100})
-    assert stack.registered() == {"1": {"default", "stable", "v1"}}
-
-
-def test_a_long_operation_is_shown_beside_its_resource(stack: VertexStack) -> None:
-    stack.server.world.operations.seconds["DeployModel"] = 2.0
-    said = stack.up(versions={"1": 100})
-    line = next(line for line in said.splitlines() if "adding nodes to cluster" in line)
-    assert "VertexDeployment heart-1-" in line
-    assert "deploying version 1: adding nodes to cluster, " in line
-    # And forgotten when it is over.
-    assert "adding nodes to cluster" not in said.partition("Diagnostics:")[2]
+def wait_until(holds: Callable[[], bool], seconds: float = 60) -> None:
+    until = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < until
+        time.sleep(0.02)
 
 
 def test_a_preview_asks_nobody_and_loads_no_client(

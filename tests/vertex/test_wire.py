@@ -80,6 +80,23 @@ def test_a_version_is_registered_once_and_found_again(
     assert made.aliases == (f"v1-{spec.container.digest}-1000000000000000", "default")
 
 
+def test_the_container_is_asked_for_as_it_was_decided(
+    vertex: "VertexServer", api: VertexApi, place: Place
+) -> None:
+    spec = version_spec(place, container=replace(container(1), startup_seconds=905))
+    ensure_version(api, spec, quietly)
+    (model,) = vertex.world.models.values()
+    asked = model.versions["1"].container_spec
+    assert tuple(asked.command) == spec.container.command
+    assert tuple(asked.args) == spec.container.args
+    assert {entry.name: entry.value for entry in asked.env} == dict(spec.container.env)
+    assert [entry.container_port for entry in asked.ports] == [8080]
+    probe = asked.startup_probe
+    assert probe.http_get.path == asked.health_route == spec.container.health_route
+    assert probe.failure_threshold * probe.period_seconds == 910
+    assert asked.deployment_timeout.total_seconds() == 1800 + 905
+
+
 def test_a_second_version_joins_the_first(
     vertex: "VertexServer", api: VertexApi, place: Place
 ) -> None:

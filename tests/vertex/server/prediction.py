@@ -62,6 +62,18 @@ class Router:
             place -= share
         raise AssertionError(split)
 
+    def is_settled(self, endpoint_name: str) -> bool:
+        """Tell whether every router knows the newest split."""
+        with self.locked():
+            history = self.world.splits.get(self.world.canonical(endpoint_name), [])
+            return bool(history) and history[-1][0] <= time.monotonic() - self.propagation_seconds
+
+    def splits(self, endpoint_name: str) -> list[dict[str, int]]:
+        """List all splits that there were, the oldest first."""
+        with self.locked():
+            history = self.world.splits.get(self.world.canonical(endpoint_name), [])
+            return [split for _, split in history]
+
     def version(self, name: str, deployed_id: str) -> str:
         for entry in self.world.endpoints[name].deployed_models:
             if entry.id == deployed_id:
