@@ -223,14 +223,11 @@ def _cluster_args(
             enable_private_nodes=True, enable_private_endpoint=args.endpoint == "private"
         ),
         control_plane_endpoints_config=_endpoints(args.endpoint),
-        master_authorized_networks_config=_authorized(new.authorized_networks),
+        master_authorized_networks_config=_authorized(args.endpoint, new.authorized_networks),
         release_channel=gcp.container.ClusterReleaseChannelArgs(channel=new.release_channel),
         min_master_version=new.version,
         deletion_protection=new.deletion_protection,
         maintenance_policy=_maintenance(new.maintenance),
-        workload_identity_config=gcp.container.ClusterWorkloadIdentityConfigArgs(
-            workload_pool=workload_pool(args.project)
-        ),
         gateway_api_config=gcp.container.ClusterGatewayApiConfigArgs(channel="CHANNEL_STANDARD"),
         monitoring_config=gcp.container.ClusterMonitoringConfigArgs(
             enable_components=["SYSTEM_COMPONENTS", *(["DCGM"] if accelerated else [])],
@@ -244,6 +241,11 @@ def _cluster_args(
         # Autopilot has all of what follows, in its own way.
         enable_autopilot=True if new.autopilot else None,
         datapath_provider="ADVANCED_DATAPATH" if standard else None,
+        workload_identity_config=gcp.container.ClusterWorkloadIdentityConfigArgs(
+            workload_pool=workload_pool(args.project)
+        )
+        if standard
+        else None,
         enable_shielded_nodes=True if standard else None,
         node_locations=list(new.node_zones) if new.node_zones else None,
         remove_default_node_pool=True if standard else None,
@@ -270,9 +272,10 @@ def _endpoints(
 
 
 def _authorized(
-    networks: tuple[str, ...],
+    endpoint: Endpoint, networks: tuple[str, ...]
 ) -> gcp.container.ClusterMasterAuthorizedNetworksConfigArgs | None:
-    if not networks:
+    # A private address wants to be told who reaches it, even if it is the subnetwork alone.
+    if not networks and endpoint != "private":
         return None
     return gcp.container.ClusterMasterAuthorizedNetworksConfigArgs(
         cidr_blocks=[

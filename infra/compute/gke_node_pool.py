@@ -69,10 +69,10 @@ def node_pool(
     )
 
 
-def _upgrades(spec: NodePoolSpec) -> gcp.container.NodePoolUpgradeSettingsArgs:
+def _upgrades(spec: NodePoolSpec) -> gcp.container.NodePoolUpgradeSettingsArgs | None:
     if spec.provisioning != "standard":
-        # Such nodes are never upgraded: the next ones have the new version.
-        return gcp.container.NodePoolUpgradeSettingsArgs(strategy="SHORT_LIVED")
+        # Such nodes are never upgraded: GKE gives the next ones the new version by itself.
+        return None
     more, fewer = spec.surge
     return gcp.container.NodePoolUpgradeSettingsArgs(
         strategy="SURGE", max_surge=more, max_unavailable=fewer

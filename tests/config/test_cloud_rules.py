@@ -16,6 +16,7 @@ GCP: dict[str, Any] = {
 AWS = {"platform": "aws", "aws": {"account": "123456789012", "region": "eu-central-1"}}
 PAID = {"gcp": {"billing_account": "000000-000000-000000"}}
 HEART = {"models": {"heart": {"version": 2}}}
+PRIVATE = {"endpoint": "private", "authorized_networks": ["203.0.113.0/24"]}
 KEY = "projects/example-ml/locations/{}/keyRings/models/cryptoKeys/bucket"
 
 
@@ -69,7 +70,12 @@ POOL = "cluster.gpu_pools.gpus"
         (
             "cluster.authorized_networks",
             cluster(endpoint="dns", authorized_networks=["203.0.113.0/24"]),
-            cluster(authorized_networks=["203.0.113.0/24"]),
+            cluster(endpoint="private", authorized_networks=["203.0.113.0/24"]),
+        ),
+        (
+            "cluster.authorized_networks",
+            AWS | HEART | {"cluster": PRIVATE},
+            AWS | HEART | {"cluster": PRIVATE | {"endpoint": "public"}},
         ),
         (
             "cluster.system_pool.min_nodes",

@@ -156,7 +156,7 @@ def _ours(text: Any, start: str) -> tuple[str, ...]:
 
 _NODE_WORDS: Final = {
     "nodeConfig.workloadMetadataConfig.mode": ("GKE_METADATA", "GCE_METADATA"),
-    "upgradeSettings.strategy": ("SURGE", "BLUE_GREEN", "SHORT_LIVED"),
+    "upgradeSettings.strategy": ("SURGE", "BLUE_GREEN"),
     "nodeConfig.guestAccelerators[0].gpuDriverInstallationConfig.gpuDriverVersion": (
         "DEFAULT",
         "LATEST",

@@ -42,6 +42,7 @@ def cluster_findings(stack: StackConfig) -> Iterator[Finding]:
             )
         return
     yield from _cluster(stack.cluster)
+    yield from _reached(stack.platform, stack.cluster)
     for name, pool in stack.cluster.gpu_pools.items():
         yield from _gpu_pool(("cluster", "gpu_pools", name), pool)
     for name, model in served.items():
@@ -70,17 +71,29 @@ def _cluster(cluster: ClusterConfig) -> Iterator[Finding]:
             rule="is missing; the control plane runs in the first of them with regional: false",
             remedy="Write for example: zones: [europe-west4-a]",
         )
-    if cluster.authorized_networks and cluster.endpoint is not Endpoint.PUBLIC:
-        yield Finding(
-            at=("cluster", "authorized_networks"),
-            rule=f"it has no effect: with endpoint: {cluster.endpoint} there is no public address",
-            remedy="Remove it, or write: endpoint: public",
-        )
     pool = cluster.system_pool
     if pool.min_nodes > pool.max_nodes:
         yield _over(("cluster", "system_pool", "min_nodes"), pool.min_nodes, pool.max_nodes)
     if cluster.maintenance is not None:
         yield from _maintenance(cluster.maintenance)
+
+
+def _reached(platform: Platform, cluster: ClusterConfig) -> Iterator[Finding]:
+    if not cluster.authorized_networks:
+        return
+    at = ("cluster", "authorized_networks")
+    if cluster.endpoint is Endpoint.DNS:
+        yield Finding(
+            at=at,
+            rule="it has no effect: with endpoint: dns there is no address to reach",
+            remedy="Remove it, or write: endpoint: public, or: endpoint: private",
+        )
+    elif cluster.endpoint is Endpoint.PRIVATE and platform is Platform.AWS:
+        yield Finding(
+            at=at,
+            rule="it has no effect: on AWS the security groups say who reaches a private endpoint",
+            remedy="Remove it, or write: endpoint: public",
+        )
 
 
 def _maintenance(window: MaintenanceConfig) -> Iterator[Finding]:

@@ -142,8 +142,8 @@ class ClusterConfig(Section):
     )
     authorized_networks: Networks = Field(
         default=(),
-        description="Address ranges that reach a public control plane. Absent: each, with "
-        "credentials.",
+        description="Address ranges that reach the control plane. Absent: of a public one each, "
+        "with credentials; of a private one the cluster's own.",
     )
     maintenance: MaintenanceConfig | None = Field(
         default=None, description="When it may be upgraded. Absent: at any time."
