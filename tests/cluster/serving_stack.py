@@ -5,6 +5,7 @@ published needs no more than a manifest and files of the right size.
 """
 
 import json
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -14,10 +15,13 @@ from typing import Any
 
 from model_export.layout import manifest_path, version_path
 from model_export.manifest import FileEntry, Manifest, dump_manifest
+from model_export.publish import publish
+from model_export.store import open_store
 from tests.engine.harness import CHECKOUT, Project
 from tests.standins.kubernetes.client import Client, Object
 
 PROGRAM = (CHECKOUT / "__main__.py").read_text()
+_GONE_SECONDS = 120.0
 
 
 @dataclass(kw_only=True)
@@ -30,12 +34,14 @@ class ServingStack:
     api: Client
     context: str
     kubernetes: Mapping[str, Any]
+    # What the configuration says of the bucket, where that is not its directory.
+    bucket_config: Mapping[str, Any] | None = None
 
     def configure(self, **models: Mapping[str, Any]) -> None:
         """Write the stack file."""
         config = {
             "servestack:platform": "kubernetes",
-            "servestack:bucket": {"path": str(self.bucket)},
+            "servestack:bucket": self.bucket_config or {"path": str(self.bucket)},
             "servestack:kubernetes": {
                 "context": self.context,
                 "namespace": self.namespace,
@@ -89,6 +95,39 @@ class ServingStack:
             )
             (self.bucket / manifest_path(model, version)).write_bytes(dump_manifest(manifest))
 
+    def publish_answering(
+        self, store: str, directory: Path, *versions: int, mib: int = 0, hungry_mib: int = 0
+    ) -> None:
+        """Publish models that answer with their own version.
+
+        Each is so many MiB large, and takes so many more that nobody could tell while it loads.
+        """
+        import tensorflow as tf  # noqa: PLC0415 - seconds, and only for who needs a model
+
+        class Hungry(tf.saved_model.experimental.TrackableResource):  # type: ignore[misc]  # TensorFlow has no types
+            def _create_resource(self) -> Any:
+                return tf.raw_ops.VarHandleOp(
+                    dtype=tf.float32, shape=[None], shared_name="eaten", debug_name="eaten"
+                )
+
+            def _initialize(self) -> None:
+                eaten = tf.fill([hungry_mib * 2**18], tf.random.uniform([]))
+                tf.raw_ops.AssignVariableOp(resource=self.resource_handle, value=eaten)
+
+        for version in versions:
+            module = tf.Module()
+            module.ballast = tf.Variable(tf.zeros([max(1, mib * 2**18)]), trainable=False)
+            if hungry_mib:
+                module.hungry = Hungry()
+            signature = tf.function(
+                lambda x, version=version: {"version": tf.zeros_like(x) + version},
+                input_signature=[tf.TensorSpec([None], tf.float32, name="x")],
+            )
+            module.answer = signature
+            saved = directory / str(version)
+            tf.saved_model.save(module, str(saved), signatures={"serving_default": signature})
+            publish(saved, model="heart", store=open_store(store), version=version)
+
     def objects(self, api_version: str, kind: str) -> list[Object]:
         """Give the namespace's objects of a kind."""
         return self.api.objects(api_version, kind, self.namespace)
@@ -105,6 +144,13 @@ class ServingStack:
             if labels.items() <= pod["metadata"]["labels"].items()
             and "deletionTimestamp" not in pod["metadata"]
         ]
+
+    def until_only(self, *names: str) -> None:
+        """Wait for the Deployments of these names to be all there are: one goes after its pods."""
+        deadline = time.monotonic() + _GONE_SECONDS
+        while (found := self.names("apps/v1", "Deployment")) != set(names):
+            assert time.monotonic() < deadline, found
+            time.sleep(0.2)
 
     def model(self, name: str = "heart") -> dict[str, Any]:
         """Give a model's entry in the outputs."""

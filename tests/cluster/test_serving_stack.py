@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ruamel.yaml import YAML
 
 from tests.cluster.serving_stack import PROGRAM, MakeStack, ServingStack
 from tests.engine.harness import Project
@@ -25,13 +24,10 @@ TRACK = "servestack/track"
 @pytest.fixture
 def make_stack(
     cluster_project: Callable[..., Project],
-    cluster: Cluster,
     api: Client,
     namespace: str,
     tmp_path: Path,
 ) -> MakeStack:
-    context = YAML(typ="safe", pure=True).load(cluster.kubeconfig.read_text())["current-context"]
-
     def make(**kubernetes: Any) -> ServingStack:
         bucket = tmp_path / "bucket"
         bucket.mkdir(exist_ok=True)
@@ -40,7 +36,7 @@ def make_stack(
             bucket=bucket,
             namespace=namespace,
             api=api,
-            context=context,
+            context="test",
             kubernetes=kubernetes,
         )
 

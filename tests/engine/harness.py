@@ -31,6 +31,8 @@ class Project:
     directory: Path
     environment: Mapping[str, str]
     engine: Engine
+    # What starts real servers in real pods takes longer than most.
+    timeout_seconds: float = TIMEOUT_SECONDS
     up_ran: bool = field(default=False, init=False)
 
     def pulumi(self, *arguments: str, expect: int | None = 0) -> subprocess.CompletedProcess[str]:
@@ -42,7 +44,7 @@ class Project:
             env=dict(self.environment),
             capture_output=True,
             text=True,
-            timeout=TIMEOUT_SECONDS,
+            timeout=self.timeout_seconds,
             check=False,
         )
         if expect is not None and done.returncode != expect:

@@ -129,3 +129,14 @@ def test_an_autoscaler_writes_the_number_of_pods_alone() -> None:
     assert made.one("kubernetes:autoscaling/v2:HorizontalPodAutoscaler").inputs["spec"][
         "scaleTargetRef"
     ] == {"apiVersion": "apps/v1", "kind": "Deployment", "name": "heart"}
+
+
+def test_a_grpc_client_is_sent_elsewhere_before_its_pod_ends() -> None:
+    for drain_seconds in (1, 4, 15, 600):
+        container = server(declared(model_args(drain_seconds=drain_seconds)))
+        flag = "--grpc_channel_arguments=grpc.max_connection_age_ms="
+        (age_ms,) = (
+            int(text.removeprefix(flag)) for text in container["args"] if text.startswith(flag)
+        )
+        assert 1000 <= age_ms <= max(1, drain_seconds - 1) * 1000
+        assert container["lifecycle"]["preStop"]["sleep"]["seconds"] == drain_seconds

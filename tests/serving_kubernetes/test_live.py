@@ -45,7 +45,9 @@ class Servers:
     api: FakeApi = field(init=False)
 
     def __post_init__(self) -> None:
-        pods = [{"metadata": {"name": f"heart-{number}"}} for number in (1, 2)]
+        pods = [
+            {"metadata": {"name": f"heart-{number}", "namespace": "models"}} for number in (1, 2)
+        ]
         deployment = {"spec": {"selector": {"matchLabels": {"app": "heart"}}}}
         self.api = FakeApi(
             objects={DEPLOYMENT: deployment, PODS: {"items": pods}}, answers=self.answer

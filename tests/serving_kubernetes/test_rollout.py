@@ -1,5 +1,6 @@
 """Waiting for a roll-out: how long, and with which words it ends."""
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -14,7 +15,7 @@ from infra.serving.tf_serving.rollout import (
 )
 from tests.serving_kubernetes.api import Clock, FakeApi
 
-WATCHED = Watched(namespace="models", name="heart", timeout_seconds=600)
+WATCHED = Watched(namespace="models", name="heart", model="heart", timeout_seconds=600)
 DEPLOYMENT = "/apis/apps/v1/namespaces/models/deployments/heart"
 SETS = "/apis/apps/v1/namespaces/models/replicasets"
 PODS = "/api/v1/namespaces/models/pods"
@@ -48,6 +49,7 @@ def pod(digest: str, container: Mapping[str, Any]) -> Mapping[str, Any]:
     return {
         "metadata": {
             "name": f"heart-{digest}-1",
+            "namespace": "models",
             "uid": digest,
             "labels": {"pod-template-hash": digest},
             "creationTimestamp": "2026-01-01T00:00:00Z",
@@ -181,4 +183,31 @@ def test_an_api_server_that_is_away_for_a_moment_is_waited_for() -> None:
     fake.script = lambda _: None
     fake.away = True
     with pytest.raises(UnreachableError):
+        wait(fake)
+
+
+def test_a_server_that_stays_up_with_a_version_that_gave_up_is_asked_for_the_reason() -> None:
+    starting = {"ready": False, "state": {"running": {}}}
+    fake = api(deployment(updated=1, available=2, replicas=3), pod("new", starting))
+    status = {
+        "version": "3",
+        "state": "END",
+        "status": {"error_code": "INTERNAL", "error_message": "no op Foo"},
+    }
+    body = json.dumps({"model_version_status": [status]}).encode()
+    fake.answers = lambda _: Answer(status=200, body=body)
+    with pytest.raises(NotServingError) as caught:
+        wait(fake)
+    assert str(caught.value) == (
+        "pod heart-new-1: version 3 does not load: no op Foo. What served before still serves."
+    )
+    asked = f"{PODS}/heart-new-1:8501/proxy/v1/models/heart"
+    assert ("GET", asked) in fake.requests
+
+
+def test_who_may_not_ask_pods_still_gets_the_reason_from_their_end() -> None:
+    starting = {"ready": False, "state": {"running": {}}}
+    fake = api(deployment(updated=1, available=2, replicas=3), pod("new", {**FAILED, **starting}))
+    fake.answers = lambda _: Answer(status=403, body=b'{"reason": "Forbidden"}')
+    with pytest.raises(NotServingError, match="container heart: bad"):
         wait(fake)

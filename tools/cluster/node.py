@@ -328,6 +328,9 @@ def _kubelet(directory: Path, credentials: Credentials) -> dict[str, Any]:
         "cgroupDriver": "cgroupfs",
         "failCgroupV1": False,
         "failSwapOn": False,
+        # What pods ask for places them. Held to it, a server on a machine of two cores would
+        # take most of a minute to load its libraries.
+        "cpuCFSQuota": False,
         "oomScoreAdj": 0,
         "maxOpenFiles": 20000,
         "resolvConf": str(directory / "resolv.conf"),

@@ -10,14 +10,14 @@ import json
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from http import HTTPStatus
 from typing import Any, Final
 
 from infra.compute.api_server import ApiServer, Object
 from infra.serving.rendering import MODELS_FILE, render
 from infra.serving.settings import ServingSettings
+from infra.serving.tf_serving.pod_status import ForbiddenError, VersionState, version_states
 from infra.serving.tf_serving.rollout import NotServingError, selector_of
-from infra.serving.tf_serving.servers import CONFIG_DIRECTORY, REST_PORT
+from infra.serving.tf_serving.servers import CONFIG_DIRECTORY
 from infra.serving.transitions import plan
 
 _SERVES: Final = "servestack/serves"
@@ -157,43 +157,31 @@ def _behind(
 ) -> str:
     """Say what of a step a pod does not serve yet; raise where it never will."""
     name = pod["metadata"]["name"]
-    states = _states(server, live, pod, "")
+    states = _states(server, live, pod)
     if states is None:
         return f"pod {name} does not answer"
     for version in step.versions:
-        state, error = states.get(version, ("UNKNOWN", ""))
-        if state == "END" and error and waited_seconds > _SETTLE_SECONDS:
-            raise NotServingError(f"pod {name}: version {version} does not load: {error}.")
-    available = {version for version, (state, _) in states.items() if state == "AVAILABLE"}
+        if (state := states.get(version)) and state.failed and waited_seconds > _SETTLE_SECONDS:
+            raise NotServingError(f"pod {name}: version {version} does not load: {state.error}.")
+    available = {version for version, one in states.items() if one.state == "AVAILABLE"}
     if available != set(step.versions):
         return f"pod {name} serves {sorted(available)}, not {sorted(step.versions)}"
     for label, version in step.labels.items():
-        if version not in (_states(server, live, pod, f"/labels/{label}") or {}):
+        if version not in (_states(server, live, pod, label) or {}):
             return f"pod {name} does not know label {label} for version {version}"
     return ""
 
 
 def _states(
-    server: ApiServer, live: LiveModels, pod: Object, below: str
-) -> Mapping[int, tuple[str, str]] | None:
-    """Ask a pod, through the API server, what it serves; None while it does not say."""
-    model = live.settings.model
-    path = f"/api/v1/namespaces/{live.namespace}/pods/{pod['metadata']['name']}:{REST_PORT}"
-    answer = server.request("GET", f"{path}/proxy/v1/models/{model}{below}")
-    if answer.status == HTTPStatus.FORBIDDEN and b'"Forbidden"' in answer.body:
+    server: ApiServer, live: LiveModels, pod: Object, label: str | None = None
+) -> Mapping[int, VersionState] | None:
+    try:
+        return version_states(server, pod, live.settings.model, label=label)
+    except ForbiddenError as error:
         raise NotServingError(
             f"You may not ask the pods of {live.namespace} what they serve, which `hot` needs "
-            f"({answer.reason}). Have yourself granted get on pods/proxy, or write: strategy: pod"
-        )
-    if answer.status != HTTPStatus.OK:
-        return None
-    try:
-        return {
-            int(entry["version"]): (entry["state"], entry["status"]["error_message"])
-            for entry in answer.object()["model_version_status"]
-        }
-    except (ValueError, KeyError):
-        return None
+            f"({error}). Have yourself granted get on pods/proxy, or write: strategy: pod"
+        ) from None
 
 
 def _pods(server: ApiServer, live: LiveModels) -> Sequence[Object]:

@@ -110,7 +110,10 @@ def _bring(spec: RolloutSpec, props: dict[str, Any]) -> None:
 
     server = _connect(props)
     watched = rollout.Watched(
-        namespace=spec.namespace, name=spec.deployment, timeout_seconds=spec.timeout_seconds
+        namespace=spec.namespace,
+        name=spec.deployment,
+        model=spec.model,
+        timeout_seconds=spec.timeout_seconds,
     )
     try:
         if spec.live is None:

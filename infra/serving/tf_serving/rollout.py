@@ -5,12 +5,13 @@ time-out only, and without the server's words.
 """
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
 from infra.compute.api_server import ApiServer, ClusterError, Object, UnreachableError
 from infra.serving.tf_serving.failures import Trouble, troubles
+from infra.serving.tf_serving.pod_status import ForbiddenError, version_states
 
 _POLL_SECONDS: Final = 1.0
 # An API server that is upgraded is away for a moment.
@@ -18,6 +19,8 @@ _SILENCE_SECONDS: Final = 60.0
 _REVISION: Final = "deployment.kubernetes.io/revision"
 _TEMPLATE_HASH: Final = "pod-template-hash"
 _LOG_LINES: Final = 20
+# What is seen once may be an earlier try's.
+_SETTLE_SECONDS: Final = 3.0
 
 
 class NotServingError(Exception):
@@ -30,6 +33,7 @@ class Watched:
 
     namespace: str
     name: str
+    model: str
     timeout_seconds: float
 
 
@@ -67,13 +71,14 @@ def wait_for_rollout(
                 return
             pods = _new_pods(server, watched, deployment)
             events = _events(server, watched)
+            refused = list(_load_errors(server, watched, pods))
             answered = now
         except UnreachableError:
             if now - answered > _SILENCE_SECONDS:
                 raise
             sleep(_POLL_SECONDS)
             continue
-        seen = list(troubles(pods, events, deployment))
+        seen = [*refused, *troubles(pods, events, deployment)]
         last = seen or last
         sure = memory.believed(now, seen)
         if sure is not None:
@@ -148,6 +153,27 @@ def _new_pods(server: ApiServer, watched: Watched, deployment: Object) -> Sequen
 def _events(server: ApiServer, watched: Watched) -> Sequence[Object]:
     path = f"/api/v1/namespaces/{watched.namespace}/events"
     return _items(server.get(path, fieldSelector="type=Warning,involvedObject.kind=Pod"))
+
+
+def _load_errors(server: ApiServer, watched: Watched, pods: Sequence[Object]) -> Iterator[Trouble]:
+    """Ask pods that run and are not ready: a server may stay up with a version that gave up."""
+    for pod in pods:
+        containers = pod.get("status", {}).get("containerStatuses", [])
+        if not any(
+            "running" in one.get("state", {}) and not one.get("ready") for one in containers
+        ):
+            continue
+        try:
+            states = version_states(server, pod, watched.model) or {}
+        except ForbiddenError:
+            return  # then the pod's end has to tell
+        for version, state in sorted(states.items()):
+            if state.failed:
+                yield Trouble(
+                    where=f"pod {pod['metadata']['name']}",
+                    reason=f"version {version} does not load: {state.error}",
+                    believed_after_seconds=_SETTLE_SECONDS,
+                )
 
 
 def _items(found: Object | None) -> Sequence[Object]:

@@ -137,16 +137,19 @@ def track_settings(args: KubernetesModelArgs, versions: tuple[int, ...]) -> Serv
 
 def _rendered(args: KubernetesModelArgs, settings: ServingSettings) -> RenderedServing:
     rendered = render(settings, config_dir=CONFIG_DIRECTORY)
+    # A gRPC client keeps its connection for ever, also to a pod that goes: the server asks it to
+    # connect again within the time that the pod still answers, and so to another pod.
+    age_ms = max(1, args.drain_seconds * 2 // 3) * 1000
+    own: dict[str, int | str] = {
+        "grpc_channel_arguments": f"grpc.max_connection_age_ms={age_ms}",
+    }
     if args.strategy == "pod":
         # The pod's one version never changes: looking for others would cost, on an object store,
         # a request a second for nothing. One that does not load ends the pod with the reason;
         # starting it again is the retry.
-        own = {"file_system_poll_wait_seconds": 0, "max_num_load_retries": 0}
+        own |= {"file_system_poll_wait_seconds": 0, "max_num_load_retries": 0}
     else:
-        own = {
-            "max_num_load_retries": _RETRIES,
-            "load_retry_interval_micros": _RETRY_MICROS,
-        }
+        own |= {"max_num_load_retries": _RETRIES, "load_retry_interval_micros": _RETRY_MICROS}
     if args.strategy == "hot":
         own["model_config_file_poll_wait_seconds"] = _CONFIG_POLL_SECONDS
     kept = [flag for flag in rendered.flags if flag.split("=")[0].removeprefix("--") not in own]

@@ -1,0 +1,190 @@
+"""Models in real pods, by the real engine, asked through their Service without a pause.
+
+The server in the pods is this project's own, which takes TF Serving's flags; kubelet, containers,
+Services and everything between are real.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.cluster.load import LoadOn
+from tests.cluster.serving_stack import PROGRAM, ServingStack
+from tests.engine.harness import Project
+from tests.standins.kubernetes.client import Client
+from tests.stores.clouds import Cloud, running_cloud
+from tools.cluster.node import RealNode
+from tools.servers.running import ACCESS_KEY, SECRET_KEY
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.engine,
+    pytest.mark.cluster,
+    pytest.mark.timeout(900),
+]
+
+# Small shares of a small machine: what they have for each pod is what it starts with.
+RESOURCES = {"cpu": "400m", "memory": "1Gi"}
+QUICK = {"drain_seconds": 4}
+BODY = {"instances": [0.0]}
+TRACK = "servestack/track"
+
+
+@pytest.fixture
+def stack(
+    node_project: Callable[..., Project],
+    node_api: Client,
+    node_namespace: str,
+    tmp_path: Path,
+) -> ServingStack:
+    bucket = tmp_path / "bucket"
+    bucket.mkdir(mode=0o755)
+    project = node_project(program=PROGRAM)
+    project.timeout_seconds = 600
+    return ServingStack(
+        project=project,
+        bucket=bucket,
+        namespace=node_namespace,
+        api=node_api,
+        context="test",
+        kubernetes={},
+    )
+
+
+def heart(version: int, **more: Any) -> dict[str, Any]:
+    return {
+        "version": version,
+        "replicas": 2,
+        "resources": RESOURCES,
+        "kubernetes": QUICK,
+        **more,
+    }
+
+
+def address(stack: ServingStack, service: str = "heart") -> str:
+    path = f"/api/v1/namespaces/{stack.namespace}/services/{service}"
+    return f"http://{stack.api.call('GET', path)['spec']['clusterIP']}:8501"
+
+
+@contextmanager
+def asked(
+    node: RealNode, stack: ServingStack, path: str = "", **answers: bool
+) -> Iterator[dict[int, int]]:
+    """Ask by 16 clients while the block runs; then none may have failed.
+
+    Gives how often each version answered; whoever `answers` says must have, or must not.
+    """
+    url = f"{address(stack)}/v1/models/heart{path}:predict"
+    found: dict[int, int] = {}
+    with LoadOn(node.inside(), url, body=BODY, pause_seconds=0.25) as load:
+        yield found
+    assert load.outcome.failures == {}
+    assert load.outcome.answered > 16
+    for text, count in load.outcome.answers.items():
+        version = int(float(text.partition("[")[2].partition("]")[0]))
+        found[version] = found.get(version, 0) + count
+    for name, wanted in answers.items():
+        assert (int(name.removeprefix("v")) in found) == wanted, found
+
+
+def test_releases_canaries_failures_and_the_way_back_lose_no_request(
+    stack: ServingStack, node: RealNode, tmp_path: Path
+) -> None:
+    stack.publish_answering(str(stack.bucket), tmp_path / "models", 1, 2)
+    stack.publish(3)  # nothing that a server could load
+    stack.up(heart=heart(1))
+
+    with asked(node, stack, v1=True, v2=True):
+        stack.up(heart=heart(1, canary={"version": 2, "share": 10}))
+        assert stack.model()["share"] == 33.3
+        stack.up(heart=heart(1, canary={"version": 2, "share": 50}))
+        assert stack.model()["share"] == 50
+        stack.up(heart=heart(2))
+    stack.until_only("heart")
+    with asked(node, stack, v1=False, v2=True, v3=False):
+        said = stack.up(heart=heart(2, canary={"version": 3, "share": 33}), expect=None)
+        assert "heart version 3 does not come up" in said, said
+        assert "version 3 does not load: " in said
+        stack.up(heart=heart(2))
+        stack.until_only("heart")
+        said = stack.up(heart=heart(3), expect=None)
+        assert "heart version 3 does not come up" in said, said
+        assert "saved_model.pb" in said
+        assert "What served before still serves." in said
+    with asked(node, stack, v1=True, v2=True, v3=False):
+        stack.up(heart=heart(1))
+    stack.project.expect_no_changes()
+
+
+def test_a_running_server_changes_its_version_and_its_label_and_stays(
+    stack: ServingStack, node: RealNode, tmp_path: Path
+) -> None:
+    def hot(version: int) -> dict[str, Any]:
+        return heart(version, strategy="hot", replicas=1, labels={"stable": version})
+
+    stack.publish_answering(str(stack.bucket), tmp_path / "models", 1, 2)
+    stack.publish(3)
+    stack.up(heart=hot(1))
+    (before,) = stack.pods()
+    stack.project.expect_no_changes()
+
+    with asked(node, stack, "/labels/stable", v1=True, v2=True):
+        stack.up(heart=hot(2))
+    with asked(node, stack, "/labels/stable", v1=False, v2=True, v3=False):
+        said = stack.up(heart=hot(3), expect=None)
+        assert "version 3 does not load" in said, said
+        assert "What served before still serves." in said
+    (after,) = stack.pods()
+    assert after["metadata"]["uid"] == before["metadata"]["uid"]
+    stack.up(heart=hot(2))
+    stack.project.pulumi("refresh", "--yes", "--skip-preview", "--expect-no-changes")
+
+
+@pytest.fixture
+def s3(tmp_path: Path) -> Iterator[Cloud]:
+    with running_cloud("s3", tmp_path) as cloud:
+        yield cloud
+
+
+def test_a_version_in_an_s3_compatible_store_is_fetched_compared_and_served(
+    stack: ServingStack,
+    node: RealNode,
+    s3: Cloud,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    environment = {**s3.environment(), "AWS_ENDPOINT_URL_S3": s3.endpoint}
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    stack.project.environment = {**stack.project.environment, **environment}
+    url = f"s3://{s3.make_bucket()}/models"
+    stack.bucket_config = {"url": url}
+    at = node.expose(int(s3.endpoint.rpartition(":")[2]))
+    stack.kubernetes = {
+        "create_namespace": False,
+        "bucket": {"endpoint": f"http://{at}", "region": "us-east-1", "secret": "keys"},
+    }
+    namespaces = "/api/v1/namespaces"
+    stack.api.call("POST", namespaces, {"metadata": {"name": stack.namespace}})
+    keys = {"AWS_ACCESS_KEY_ID": ACCESS_KEY, "AWS_SECRET_ACCESS_KEY": SECRET_KEY}
+    secret = {"metadata": {"name": "keys"}, "stringData": keys}
+    stack.api.call("POST", f"{namespaces}/{stack.namespace}/secrets", secret)
+    stack.publish_answering(url, tmp_path / "models", 1, mib=4)
+    stack.up(heart=heart(1, replicas=1))
+    with asked(node, stack, v1=True):
+        stack.project.expect_no_changes()
+    state = stack.project.pulumi("stack", "export").stdout
+    assert SECRET_KEY not in state
+
+
+def test_a_model_that_is_too_large_for_its_memory_is_told_so(
+    stack: ServingStack, tmp_path: Path
+) -> None:
+    stack.publish_answering(str(stack.bucket), tmp_path / "models", 1, hungry_mib=700)
+    small = {"cpu": "1", "memory": "600Mi"}
+    said = stack.up(heart=heart(1, replicas=1, resources=small), expect=None)
+    assert "it was killed for taking more memory than it may. It may take 600Mi" in said, said
+    assert "resources.memory" in said
