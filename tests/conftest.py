@@ -1,6 +1,7 @@
 """What holds for all tests, and the engine with throw-away projects for it."""
 
 import os
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,10 @@ from tests.engine.harness import Project, create_project
 from tools.engine.acquire import Engine, ensure_engine
 
 pytest_plugins = ["tests.cluster.fixtures"]
+
+# The tests start hundreds of processes; without this each would compile all that it imports anew.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 
 # A busy machine is no fault of the code under test; figures are taken in benchmarks/.
 settings.register_profile("servestack", deadline=None)
