@@ -19,6 +19,7 @@ from tests.tools.executables import bare_path, executable, fake_go
 from tools.cluster import debian
 from tools.cluster.definitions import SOURCES, ensure_definitions
 from tools.cluster.images import Image, write_image
+from tools.cluster.node_init import Member
 from tools.cluster.processes import ClusterError
 from tools.cluster.programs import (
     CONTROL_PLANE,
@@ -193,3 +194,28 @@ def test_the_real_provider_is_the_one_on_path_else_the_latest_that_is_installed(
     assert find_real_provider(environ) == plugins / "resource-kubernetes-v4.34.2" / NAME
     on_path = executable(tmp_path / "bin" / NAME, "#!/bin/sh\n")
     assert find_real_provider(environ) == on_path
+
+
+def test_a_process_of_the_node_is_started_again_and_then_ends_it_with_its_last_errors(
+    tmp_path: Path,
+) -> None:
+    script = (
+        "echo 'I0102 all is well'; "
+        'i=0; while [ $i -lt 9 ]; do i=$((i+1)); echo "E0102 no $i"; done; exit 3'
+    )
+    member = Member(
+        {
+            "start": "kubelet",
+            "command": ["sh", "-c", script],
+            "log": str(tmp_path / "kubelet.log"),
+            "again": 1,
+        }
+    )
+    first = member.process.pid
+    member.ended(os.waitpid(first, 0)[1])
+    assert member.process.pid != first
+    with pytest.raises(SystemExit) as told:
+        member.ended(os.waitpid(member.process.pid, 0)[1])
+    assert str(told.value) == "kubelet ended with 3\n" + "\n".join(
+        f"E0102 no {number}" for number in (5, 6, 7, 8, 9)
+    )

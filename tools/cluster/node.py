@@ -32,6 +32,8 @@ _GATEWAY: Final = "10.213.0.1"
 _NODE_ADDRESSES: Final = "10.213.0.0/24"
 _POD_ADDRESSES: Final = "10.244.0.0/24"
 _PORTS: Final = Ports(client=2379, peer=2380, api=6443)
+# These end by themselves where what they need is slow to come, and count on being started again.
+_STARTS_AGAIN: Final = 5
 _SOCKET: Final = "/run/containerd.sock"
 SYSTEM_PATH: Final = "/usr/sbin:/usr/bin:/sbin:/bin"
 _NAMESPACES: Final = ("--mount", "--net", "--pid", "--ipc", "--uts", "--cgroup")
@@ -209,8 +211,9 @@ def _steps(
     """Return what the node's first process does, in this order."""
     control_plane = commands(programs, credentials, directory, _PORTS)
 
-    def start(name: str, command: list[str]) -> dict[str, Any]:
-        return {"start": name, "command": command, "log": str(directory / f"{name}.log")}
+    def start(name: str, command: list[str], again: int = 0) -> dict[str, Any]:
+        log = str(directory / f"{name}.log")
+        return {"start": name, "command": command, "log": log, "again": again}
 
     containerd = [
         "containerd",
@@ -234,9 +237,11 @@ def _steps(
         start("kube-apiserver", control_plane["kube-apiserver"]),
         {"await": _SOCKET},
         *({"run": _import(archive)} for archive in archives),
-        {"await": _PORTS.api},
-        start("kube-controller-manager", control_plane["kube-controller-manager"]),
-        start("kube-scheduler", control_plane["kube-scheduler"]),
+        {"answers": f"{server}/readyz", "ca": credentials.file("ca.crt")},
+        *(
+            start(name, control_plane[name], _STARTS_AGAIN)
+            for name in ("kube-controller-manager", "kube-scheduler")
+        ),
         start(
             "kubelet",
             [
@@ -245,8 +250,9 @@ def _steps(
                 f"--cert-dir={directory / 'kubelet' / 'pki'}",
                 *(f"--hostname-override={NODE_NAME}", f"--node-ip={NODE_ADDRESS}"),
             ],
+            _STARTS_AGAIN,
         ),
-        start("kube-proxy", [str(programs["kube-proxy"]), f"--config={proxy}"]),
+        start("kube-proxy", [str(programs["kube-proxy"]), f"--config={proxy}"], _STARTS_AGAIN),
     ]
 
 

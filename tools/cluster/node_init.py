@@ -2,17 +2,21 @@
 
 Runs in namespaces of its own (mount, network, process, IPC, host name, control group), so nothing
 that it does is seen outside, and with it everything in the node ends. What it shall do it reads
-from a plan that `node` wrote; a process of the plan that ends, ends the node. It needs the standard
-library only.
+from a plan that `node` wrote. A process of the plan that ends is started again if the plan says so,
+as an init system would: on a slow machine the first answers of those before it may come too late
+for it. Else its end is the node's, told with what it said last. It needs the standard library only.
 """
 
 import json
 import os
+import re
 import socket
+import ssl
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+import urllib.request
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -29,6 +33,42 @@ _KERNEL_SETTINGS: Final = {
     "vm/panic_on_oom": 0,
 }
 _AWAIT_SECONDS: Final = 120.0
+_AGAIN_SECONDS: Final = 1.0
+# How klog and containerd begin a line that tells of an error.
+_ERROR: Final = re.compile(r"[EF]\d{4} |time=\S+ level=(error|fatal) ")
+_TOLD_LINES: Final = 5
+_TOLD_CHARACTERS: Final = 500
+
+
+class Member:
+    """A process of the plan, which may have been started before."""
+
+    def __init__(self, step: Mapping[str, Any]) -> None:
+        """Start it."""
+        self.step = step
+        self.starts_left = int(step.get("again", 0))
+        self.process = self._started()
+
+    def _started(self) -> "subprocess.Popen[bytes]":
+        with Path(self.step["log"]).open("ab") as log:
+            return subprocess.Popen(  # noqa: S603 -- of the plan
+                self.step["command"], stdin=subprocess.DEVNULL, stdout=log, stderr=log
+            )
+
+    def ended(self, status: int) -> None:
+        """Start it again, or end the node and say why."""
+        code = os.waitstatus_to_exitcode(status)
+        if not self.starts_left:
+            raise SystemExit(f"{self.step['start']} ended with {code}\n{self._said()}")
+        self.starts_left -= 1
+        time.sleep(_AGAIN_SECONDS)
+        self.process = self._started()
+
+    def _said(self) -> str:
+        """Return the last errors of its log, or without any the last lines."""
+        lines = Path(self.step["log"]).read_text(errors="replace").splitlines()
+        told = [line for line in lines if _ERROR.match(line)] or lines
+        return "\n".join(line[:_TOLD_CHARACTERS] for line in told[-_TOLD_LINES:])
 
 
 def main() -> None:
@@ -36,31 +76,47 @@ def main() -> None:
     plan = json.loads(Path(sys.argv[1]).read_text())
     _mount_all(Path(plan["directory"]))
     _make_network(plan["address"], plan["gateway"])
-    members: dict[int, str] = {}
+    # Kept whole: a Popen that nobody holds is reaped behind our back when the next one is made.
+    members: list[Member] = []
     for step in plan["steps"]:
         _carry_out(step, members)
     while True:
         pid, status = os.wait()
-        if pid in members:
-            code = os.waitstatus_to_exitcode(status)
-            raise SystemExit(f"{members[pid]} ended with {code}")
+        for member in members:
+            if member.process.pid == pid:
+                member.ended(status)
 
 
-def _carry_out(step: Mapping[str, Any], members: dict[int, str]) -> None:
+def _carry_out(step: Mapping[str, Any], members: list[Member]) -> None:
     if "start" in step:
-        with Path(step["log"]).open("ab") as log:
-            process = subprocess.Popen(  # noqa: S603 -- of the plan
-                step["command"], stdin=subprocess.DEVNULL, stdout=log, stderr=log
-            )
-        members[process.pid] = step["start"]
+        members.append(Member(step))
     elif "run" in step:
         _run(*step["run"])
+    elif "answers" in step:
+        trust = ssl.create_default_context(cafile=step["ca"])
+        _await(step["answers"], members, lambda: _answers(step["answers"], trust))
     else:
-        deadline = time.monotonic() + _AWAIT_SECONDS
-        while not _listens(step["await"]):
-            if time.monotonic() > deadline:
-                raise SystemExit(f"nothing listens at {step['await']}")
-            time.sleep(0.05)
+        _await(step["await"], members, lambda: _listens(step["await"]))
+
+
+def _await(what: str, members: list[Member], ready: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + _AWAIT_SECONDS
+    while not ready():
+        for member in members:
+            pid, status = os.waitpid(member.process.pid, os.WNOHANG)
+            if pid:
+                member.ended(status)
+        if time.monotonic() > deadline:
+            raise SystemExit(f"nothing answers at {what}")
+        time.sleep(0.05)
+
+
+def _answers(url: str, trust: ssl.SSLContext) -> bool:
+    try:
+        with urllib.request.urlopen(url, context=trust, timeout=5):  # noqa: S310 -- of the plan
+            return True
+    except OSError:
+        return False
 
 
 def _listens(where: str | int) -> bool:
