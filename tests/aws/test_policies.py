@@ -12,6 +12,9 @@ from infra.identity.table import TABLE, identities, table
 from tests.aws.declaring import declared
 from tests.declaring import Declaration
 
+# Each is quick; all of them together are not.
+pytestmark = pytest.mark.slow
+
 ACCOUNT = "123456789012"
 KEY = f"arn:aws:kms:eu-central-1:{ACCOUNT}:key/0a1b2c3d"
 # All that a stack can have at once; each other has less.

@@ -20,6 +20,7 @@ def kinds(stack: AwsStack) -> Counter[str]:
     return Counter(type_ for type_ in types if not type_.startswith(STACK_CLASSES))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stack", STACKS)
 def test_the_committed_inventory_is_current(stack: str) -> None:
     assert (DIRECTORY / f"{stack}.json").read_text() == document_of(stack), (

@@ -15,6 +15,9 @@ from model_export.errors import ModelExportError, RefusedError
 from model_export.prediction.sagemaker_batch import Transform, transform
 from tests.aws.moto_server import ACCOUNT, CREDENTIALS, REGION, empty
 
+# Each is quick; all of them together are not.
+pytestmark = pytest.mark.slow
+
 ROWS = [{"x": number} for number in range(5)]
 SOURCE = "s3://models/heart/.sagemaker/in/rows.jsonl"
 ASKED = Transform(region=REGION, model_name="heart-2", source=SOURCE)

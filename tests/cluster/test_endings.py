@@ -125,6 +125,7 @@ def test_a_cluster_ends_with_a_user_who_is_killed(what: str, tmp_path: Path) -> 
     assert network_namespaces() <= before
 
 
+@pytest.mark.slow
 def test_a_control_plane_is_gone_when_its_user_is_done(tmp_path: Path) -> None:
     directory = tmp_path / "state"
     with control_plane(programs(with_node=False), directory) as cluster:

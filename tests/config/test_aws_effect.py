@@ -19,6 +19,9 @@ from tests.config.test_effect import published, replaced
 from tests.config.test_kubernetes_effect import JOINS, TOLD
 from tests.config.test_kubernetes_effect import OTHERS as OTHERS_IN_CLUSTERS
 
+# Each is quick; all of them together are not.
+pytestmark = pytest.mark.slow
+
 __all__ = ["published"]  # a fixture
 
 PLACES = [

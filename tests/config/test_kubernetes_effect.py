@@ -18,6 +18,9 @@ from tests.config.release_examples import COMMAND_FIELDS
 from tests.config.test_effect import published, replaced, resources_of
 from tests.declaring import declare
 
+# Each is quick; all of them together are not.
+pytestmark = pytest.mark.slow
+
 __all__ = ["published"]  # a fixture
 
 PLACE = Place(platform=Platform.KUBERNETES, target=Target.KUBERNETES)

@@ -17,6 +17,9 @@ from tests.config.release_examples import COMMAND_FIELDS
 from tests.config.test_effect import replaced
 from tests.declaring import declare
 
+# Each is quick; all of them together are not.
+pytestmark = pytest.mark.slow
+
 PLACE = Place(platform=Platform.GCP, target=Target.VERTEX)
 HEART = {"models": {"heart": {"target": "vertex", "version": 2}}}
 # Fields that cannot be left out are compared with another value.

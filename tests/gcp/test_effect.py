@@ -19,6 +19,9 @@ from tests.config.release_examples import COMMAND_FIELDS
 from tests.config.test_effect import OTHERS, PLACE_FIELDS, replaced
 from tests.gcp.declaring import declared
 
+# Each is quick; all of them together are not.
+pytestmark = pytest.mark.slow
+
 PLACE = Place(platform=Platform.GCP, target=Target.KUBERNETES)
 # Another value instead of none, where a stack cannot be without.
 ANOTHER = OTHERS | {

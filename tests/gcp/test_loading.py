@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from ruamel.yaml import YAML
 
 CHECKOUT = Path(__file__).parents[2]
@@ -26,6 +27,7 @@ print(*sys.modules)
 """
 
 
+@pytest.mark.slow
 def test_the_program_of_a_stack_on_google_cloud_loads_only_what_it_uses() -> None:
 
     config = YAML(typ="safe", pure=True).load(CHECKOUT / "Pulumi.dev.yaml")["config"]

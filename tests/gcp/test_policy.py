@@ -10,6 +10,7 @@ from infra.policy.subject import Resource, Surroundings
 from tests.gcp.inventory import CHECKOUT, STACKS, declared_by
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stack", STACKS)
 def test_a_stack_file_breaks_no_policy(stack: str) -> None:
     config = read_stack_file(CHECKOUT / f"Pulumi.{stack}.yaml")

@@ -17,6 +17,9 @@ from model_export.optimise.serving import freeze
 from model_export.savedmodel import parse_saved_model
 from tests.model_export.optimise_toy import ROWS, save_toy
 
+# Each is quick; all of them together are not.
+pytestmark = pytest.mark.slow
+
 _DEFAULT = "serving_default"
 Save = Callable[..., Path]
 

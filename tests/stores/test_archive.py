@@ -35,6 +35,9 @@ from tests.stores.clouds import Cloud, Kind
 from tests.stores.conftest import MakeModel
 from tests.stores.test_keeping import _put
 
+# Each is quick; all of them together are not.
+pytestmark = pytest.mark.slow
+
 _WEIGHTS = "variables/variables.data-00000-of-00001"
 
 

@@ -15,6 +15,9 @@ from model_export.batch.source import open_bucket
 from model_export.errors import RefusedError
 from tests.stores.clouds import Cloud
 
+# Each is quick; all of them together are not.
+pytestmark = pytest.mark.slow
+
 _PART_BYTES = 5 << 20
 
 

@@ -22,6 +22,9 @@ from model_export.store import Store, open_store
 from model_export.verification import verify
 from tests.stores.clouds import Cloud
 
+# Each is quick; all of them together are not.
+pytestmark = pytest.mark.slow
+
 _WEIGHTS = "variables/variables.data-00000-of-00001"
 
 
