@@ -71,7 +71,7 @@ def _verdict(report: Report) -> Iterator[str]:
 
 
 def _losses(preview: Preview | None) -> Iterator[str]:
-    lost = preview.of("delete", "replace") if preview else []
+    lost = preview.lost if preview else []
     if not lost:
         return
     yield "> [!WARNING]"

@@ -47,6 +47,9 @@ _SECRET_NAME: Final = re.compile(
     r"(?i)(password|passphrase|secret|token|private_?key|credential|access_?key|stringdata)"
 )
 _KUBERNETES_SECRET: Final = "kubernetes:core/v1:Secret"  # noqa: S105 - a type
+# Named by its content, so another one takes its place whenever that changes.
+_RENEWED: Final = "kubernetes:core/v1:ConfigMap"
+_CONTENT_HASH: Final = re.compile(r"-[0-9a-f]{8}$")
 _NO_PROPERTIES: Final = frozenset({"__provider", "__defaults", "__internal", "__name"})
 _SHOWN_CHARACTERS: Final = 120
 
@@ -110,6 +113,16 @@ class Preview:
             if change.action in actions and not change.is_component
         ]
 
+    @property
+    def lost(self) -> list[ResourceChange]:
+        """Give what is replaced or deleted, and not merely renewed under a name of its content."""
+        made = {_stem(change) for change in self.of("create") if change.type == _RENEWED}
+        return [
+            change
+            for change in self.of("delete", "replace")
+            if change.type != _RENEWED or _stem(change) not in made
+        ]
+
 
 def preview_of_events(
     events: Sequence["EngineEvent"], *, asked_policies: bool, errors: Sequence[str] = ()
@@ -161,15 +174,20 @@ def preview_of_document(text: str) -> Preview:
 
 def preview_lines(preview: Preview) -> list[str]:
     """Say for a terminal what would change, what is lost first."""
-    words = {"delete": "DELETE", "replace": "REPLACE", "import": "import"}
-    lines = [
-        f"{words.get(change.action, change.action)} {change.kind} {change.name}"
-        + (f" (for {', '.join(change.replaced_for)})" if change.replaced_for else "")
-        for change in preview.of("delete", "replace", "create", "import", "update")
+    lost = sorted(preview.lost, key=lambda change: change.action)
+    kept = [
+        change
+        for change in preview.of("create", "import", "update", "delete")
+        if change not in lost
     ]
-    order = {"DELETE": 0, "REPLACE": 1}
-    lines.sort(key=lambda line: order.get(line.split()[0], 2))
+    lines = [_line(change, change.action.upper()) for change in lost]
+    lines += [_line(change, change.action) for change in kept]
     return lines or ["no resource changes"]
+
+
+def _line(change: ResourceChange, verb: str) -> str:
+    why = f" (for {', '.join(change.replaced_for)})" if change.replaced_for else ""
+    return f"{verb} {change.kind} {change.name}{why}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -236,6 +254,10 @@ def _preview(
         outputs=outputs,
         resources=resources,
     )
+
+
+def _stem(change: ResourceChange) -> str:
+    return _CONTENT_HASH.sub("", change.urn)
 
 
 def _type(urn: str) -> str:

@@ -89,6 +89,14 @@ class StackEngine:
         # Here, because they take most of a second.
         from pulumi import automation  # noqa: PLC0415
         from pulumi.automation._stack import StackInitMode  # noqa: PLC0415
+        from semver import VersionInfo  # noqa: PLC0415
+
+        class KnownEngine(automation.PulumiCommand):
+            """The engine that was just made sure of: nobody has to ask for its version again."""
+
+            def __init__(self) -> None:  # its own would start the engine for nothing else
+                self.command = "pulumi"
+                self.version = VersionInfo.parse(engine.version.removeprefix("v"))
 
         class NamedStack(automation.Stack):
             """A stack that is not selected: that would move what a plain `pulumi up` means."""
@@ -102,7 +110,7 @@ class StackEngine:
             self.stack,
             automation.LocalWorkspace(
                 work_dir=str(self.checkout),
-                pulumi_command=automation.PulumiCommand(skip_version_check=True),
+                pulumi_command=KnownEngine(),
             ),
         )
 

@@ -115,6 +115,25 @@ def test_what_is_lost_comes_first_and_groups_are_left_out() -> None:
     assert preview_lines(Preview()) == ["no resource changes"]
 
 
+def test_what_is_only_renewed_under_its_contents_name_is_no_loss() -> None:
+    config = f"{HEAD}kubernetes:core/v1:ConfigMap::"
+    preview = read(
+        step("create", f"{config}heart-0123abcd", new={}),
+        step("delete", f"{config}heart-99999999", old={}),
+        step("delete", f"{config}liver-99999999", old={}),
+        step("create", f"{HEAD}kubernetes:core/v1:Secret::key-0123abcd", new={}),
+        step("delete", f"{HEAD}kubernetes:core/v1:Secret::key-99999999", old={}),
+    )
+    assert [change.name for change in preview.lost] == ["liver-99999999", "key-99999999"]
+    assert preview_lines(preview) == [
+        "DELETE ConfigMap liver-99999999",
+        "DELETE Secret key-99999999",
+        "create ConfigMap heart-0123abcd",
+        "delete ConfigMap heart-99999999",
+        "create Secret key-0123abcd",
+    ]
+
+
 def test_the_stacks_own_outputs_tell_what_is_deployed() -> None:
     stack = f"{HEAD}pulumi:pulumi:Stack::servestack-dev"
     outputs = {"models": {"heart": {"version": 1}}}
