@@ -17,6 +17,8 @@ from infra.errors import ServestackError
 from infra.releases.model_release import ModelRelease
 
 _MODELS_KEY: Final = "servestack:models"
+# The engine keeps with each update which agent ran it: so who ran one of ours stands there.
+AGENT_PREFIX: Final = "servestack "
 _PUT_BACK: Final = re.compile(r"Put back after update (\d+)\b")
 _MODELS: Final = TypeAdapter(dict[str, ModelRelease])
 
@@ -40,6 +42,8 @@ class Release:
     started: datetime
     ended: datetime | None
     message: str
+    # Who ran it; `author` is the commit's.
+    ran_by: str | None = None
     author: str | None
     commit: str | None
     models: Mapping[str, ModelRelease] | None
@@ -93,11 +97,17 @@ def _release(record: Mapping[str, Any], number: int, *, withdrawn: bool) -> Rele
         started=datetime.fromisoformat(record["startTime"]),
         ended=datetime.fromisoformat(ended) if ended else None,
         message=(record.get("message") or "").strip(),
+        ran_by=_ran_by(environment),
         author=environment.get("git.author") or None,
         commit=environment.get("git.head") or None,
         models=_models(record.get("config") or {}),
         withdrawn=withdrawn,
     )
+
+
+def _ran_by(environment: Mapping[str, Any]) -> str | None:
+    agent = str(environment.get("exec.agent") or "")
+    return agent.removeprefix(AGENT_PREFIX) if agent.startswith(AGENT_PREFIX) else None
 
 
 def _models(config: Mapping[str, Any]) -> Mapping[str, ModelRelease] | None:

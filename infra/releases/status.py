@@ -79,11 +79,13 @@ def _status(
     )
     if configured is None:
         return replace(status, problem="deployed, but not configured any more; run: servestack up")
-    if (configured.version, configured.canary) != (deployed.version, deployed.canary):
+    differs = (configured.version, configured.canary) != (deployed.version, deployed.canary)
+    if deployed.version is not None:
+        # Of labels the outputs tell nothing.
+        status = _asked(status, deployed if differs else configured, output)
+    if differs:
         return replace(status, problem="what is configured is not deployed; run: servestack up")
-    if deployed.version is None:
-        return status
-    return _asked(status, configured, output)
+    return status
 
 
 def _undeployed(configured: ModelRelease | None) -> str | None:
@@ -91,7 +93,7 @@ def _undeployed(configured: ModelRelease | None) -> str | None:
     return "not deployed; run: servestack up" if is_wanted else None
 
 
-def _asked(status: ModelStatus, configured: ModelRelease, output: Mapping[str, Any]) -> ModelStatus:
+def _asked(status: ModelStatus, release: ModelRelease, output: Mapping[str, Any]) -> ModelStatus:
     is_local = output.get("target") == "local"
     try:
         with open_door(status.model, output) as door:
@@ -100,7 +102,7 @@ def _asked(status: ModelStatus, configured: ModelRelease, output: Mapping[str, A
             states = door.states()
             if not states and not is_local:
                 return replace(status, unreachable=f"nobody answers at {', '.join(door.fronts)}")
-            answer = door.unanswered(configured)
+            answer = door.unanswered(release)
     except UnreachableError as error:
         return replace(status, unreachable=str(error))
     problem = f"{answer}; run: servestack up" if answer else None

@@ -26,15 +26,16 @@ def history_table(releases: Sequence[Release], shown: int | None = None) -> str:
         [
             str(entry.number),
             f"{entry.started.astimezone():%Y-%m-%d %H:%M}",
-            entry.author or "-",
+            entry.ran_by or entry.author or "-",
             (entry.commit or "-")[:_COMMIT_CHARACTERS],
-            _changes(entry, releases[index + 1 :]),
+            changes := _changes(entry, releases[index + 1 :]),
             "withdrawn" if entry.withdrawn else entry.result,
-            entry.message.partition("\n")[0],
+            # Nobody said more than what was done.
+            "" if (title := entry.message.partition("\n")[0]) == changes else title,
         ]
         for index, entry in enumerate(releases[:shown])
     ]
-    return table(["UPDATE", "WHEN", "AUTHOR", "COMMIT", "MODELS", "RESULT", "MESSAGE"], rows)
+    return table(["UPDATE", "WHEN", "WHO", "COMMIT", "MODELS", "RESULT", "MESSAGE"], rows)
 
 
 def history_document(releases: Sequence[Release]) -> list[dict[str, Any]]:
@@ -47,6 +48,7 @@ def history_document(releases: Sequence[Release]) -> list[dict[str, Any]]:
             "withdrawn": entry.withdrawn,
             "started": entry.started.isoformat(),
             "ended": entry.ended.isoformat() if entry.ended else None,
+            "ran_by": entry.ran_by,
             "author": entry.author,
             "commit": entry.commit,
             "message": entry.message,

@@ -1,7 +1,7 @@
 """Whether what was deployed really answers, with the predictions that were recorded at export."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
@@ -78,7 +78,8 @@ def require_answers(
                 if not must and isinstance(door, Door):
                     _wait_for_anybody(door)
                 _wait(door, release)
-                _require_predictions(door, release, manifests)
+                compared = _require_predictions(door, release, manifests)
+            say(f"  {model} answers{_compared(compared)}")
         except UnreachableError as error:
             if must:
                 raise NotAnsweringError(str(error)) from error
@@ -105,10 +106,20 @@ def _wait(door: AnyDoor, release: ModelRelease) -> None:
         time.sleep(_PAUSE_SECONDS)
 
 
-def _require_predictions(door: AnyDoor, release: ModelRelease, manifests: Manifests) -> None:
+def _compared(versions: Sequence[int]) -> str:
+    if not versions:
+        return "; no predictions were recorded at export to compare with"
+    return f", and predicts as at export: version {' and '.join(map(str, versions))}"
+
+
+def _require_predictions(
+    door: AnyDoor, release: ModelRelease, manifests: Manifests
+) -> Sequence[int]:
+    """Give the versions that were compared."""
     samples = {
         version: sample
         for version in release.pinned_versions
         if (sample := manifests[door.model, version].sample) is not None
     }
     door.require_predictions(samples)
+    return tuple(samples)

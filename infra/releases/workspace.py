@@ -5,8 +5,10 @@ nothing of models; `pulumi.automation` is imported on first use, because it take
 """
 
 import contextlib
+import getpass
 import json
 import os
+import platform
 import signal
 import sys
 import tempfile
@@ -21,6 +23,7 @@ import psutil
 from infra.releases.adoption import adopted
 from infra.releases.engine_log import EngineLog, drift_of
 from infra.releases.errors import OperationFailedError, UpdateRunningError
+from infra.releases.history import AGENT_PREFIX
 from infra.releases.locks import clear_stale_locks, file_backend
 from infra.releases.preview import Preview, preview_of_events
 from infra.releases.remedies import where_state_lives
@@ -44,6 +47,9 @@ Say = Callable[[str], None]
 # stack, and a second one must not take over from the first.
 _ENVIRON: Final = dict(os.environ)
 _ENGINE_ENDS_SECONDS: Final = 60
+_UPDATES: Final = frozenset({"up", "refresh", "destroy"})
+# By whom a job was started, where there is nobody at the machine.
+_STARTED_BY: Final = ("GITHUB_ACTOR", "GITLAB_USER_LOGIN")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,6 +103,11 @@ class StackEngine:
             def __init__(self) -> None:  # its own would start the engine for nothing else
                 self.command = "pulumi"
                 self.version = VersionInfo.parse(engine.version.removeprefix("v"))
+
+            def run(self, args: list[str], *rest: Any, **more: Any) -> automation.CommandResult:
+                """Let the history tell who ran an update."""
+                agent = ["--exec-agent", AGENT_PREFIX + whoever()] if args[0] in _UPDATES else []
+                return super().run([args[0], *agent, *args[1:]], *rest, **more)
 
         class NamedStack(automation.Stack):
             """A stack that is not selected: that would move what a plain `pulumi up` means."""
@@ -308,6 +319,17 @@ class StackEngine:
             raise
         finally:
             self._forget_state()
+
+
+def whoever() -> str:
+    """Name who runs this: who started the job, or the user and the machine."""
+    starters = (_ENVIRON[name] for name in _STARTED_BY if _ENVIRON.get(name))
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError):
+        # A container's user may have no name.
+        user = str(os.getuid())
+    return next(starters, f"{user}@{platform.node()}")
 
 
 def end_on_sigterm() -> None:

@@ -16,6 +16,7 @@ import psutil
 import pytest
 
 from infra.releases.answering import is_close
+from infra.releases.workspace import whoever
 from model_export.layout import manifest_path
 from tests.releases.conftest import CHECKOUT, Desk, make_desk
 
@@ -86,10 +87,12 @@ def test_a_release_edits_one_line_updates_and_is_in_the_history(desk: Desk) -> N
     done = desk.servestack("release", "heart=2", "--message", "Better at night", "--json")
     assert json.loads(done.stdout)["changes"]["heart"]["to"]["version"] == 2
     assert "heart: 1 → 2" in done.stderr
+    assert "heart answers, and predicts as at export: version 2" in done.stderr
     assert desk.stack_file.read_text() == before.replace("version: 1", "version: 2")
     assert desk.serving() == {2}
     newest = desk.history()[0]
     assert (newest["message"], newest["result"]) == ("Better at night", "succeeded")
+    assert newest["ran_by"] == whoever()
     assert newest["models"]["heart"]["version"] == 2
     again = desk.servestack("release", "heart=2")
     assert "serves already, nothing to do" in again.stdout

@@ -310,6 +310,22 @@ def test_every_history_can_be_shown(records: Sequence[Mapping[str, Any]]) -> Non
     assert len(json.loads(json.dumps(history_document(releases)))) == len(releases)
 
 
+def test_who_ran_an_update_stands_before_who_wrote_the_commit() -> None:
+    ours, others = record(serving(heart=1)), record(serving(heart=1))
+    ours["environment"]["exec.agent"] = "servestack bob@desk"
+    others["environment"]["exec.agent"] = "something else"
+    newest, oldest = history(others, ours)
+    assert (newest.ran_by, newest.author) == ("bob@desk", "Ann")
+    assert oldest.ran_by is None
+    told = [line.split() for line in history_table([newest, oldest]).splitlines()]
+    assert [line[3] for line in told[1:]] == ["bob@desk", "Ann"]
+
+
+def test_a_message_that_only_repeats_the_change_is_left_out() -> None:
+    releases = history(record(serving(heart=1), message="heart: not served → 1"))
+    assert history_table(releases).splitlines()[1].endswith("succeeded")
+
+
 def test_the_table_tells_what_each_update_changed() -> None:
     releases = history(
         record(serving(heart=1, digits=None), message="First"),
@@ -329,5 +345,5 @@ def test_the_table_tells_what_each_update_changed() -> None:
         "heart: 1 → 2; digits: not served → 4",
         "heart: not served → 1",
     ]
-    assert shown[0] == ["UPDATE", "WHEN", "AUTHOR", "COMMIT", "MODELS", "RESULT", "MESSAGE"]
+    assert shown[0] == ["UPDATE", "WHEN", "WHO", "COMMIT", "MODELS", "RESULT", "MESSAGE"]
     assert shown[5][5:] == ["succeeded", "Both"]

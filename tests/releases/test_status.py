@@ -61,8 +61,10 @@ def test_since_is_the_first_of_the_updates_that_deployed_the_same() -> None:
     assert found.since.minute == 2
 
 
-def test_what_differs_is_told_before_anybody_is_asked() -> None:
-    assert "is not deployed" in str(status(ModelRelease(version=2), OUTPUT).problem)
+def test_what_differs_is_told_whatever_answers() -> None:
+    found = status(ModelRelease(version=2), OUTPUT)
+    assert "is not deployed" in str(found.problem)
+    assert found.unreachable == "heart has no address that could be asked"
     (gone,) = model_statuses({}, {"models": {"heart": OUTPUT}})
     assert "not configured any more" in str(gone.problem)
     (missing,) = model_statuses({"heart": TRIAL}, {})

@@ -48,12 +48,14 @@ def answer_plan(plan: Plan, result: str, outputs: Mapping[str, Any], *, as_json:
     for name, release in plan.after.items():
         words = {
             "nothing to do": f"{name} {release}: serves already, nothing to do",
-            "dry run": f"{name} {release}: can be released; nothing was changed",
+            "dry run": f"{name}: {release} is possible; nothing was changed",
             "written": f"{name} {release}: written to {plan.file.path.name}; "
             "to bring the stack to it: servestack up",
         }
         address = (outputs.get("models", {}).get(name) or {}).get("rest")
-        click.echo(words.get(result) or f"{name} {release}: {result}, {address or 'not served'}")
+        at = f", {address}" if address else ""
+        words["aborted"] = f"{name}: the trial is aborted; {release} serves everybody{at}"
+        click.echo(words.get(result) or f"{name} {release}: {result}{at}")
     if not plan.after:
         click.echo("Everything is as it was then: nothing to do")
 

@@ -20,6 +20,7 @@ from infra.releases.model_release import ModelRelease, release_of
 from infra.releases.preview import Preview, preview_of_document
 from infra.releases.report import Report, make_report
 from infra.releases.session import Session, session_for
+from infra.releases.verifying import deployed_release
 from infra.storage.published import PublishedModels
 from tools.engine.environment import stack_file
 
@@ -137,6 +138,7 @@ def _report(
     else:
         preview = session.engine.preview(policy_packs=_packs(session.engine.checkout, policy_pack))
         deployed = session.engine.resources()
+        notes += _undeployed(session, before)
     breaking: list[str] = []
     if reason is None:
         bucket = (preview.outputs if preview else {}).get("bucket")
@@ -153,6 +155,23 @@ def _report(
         breaking=breaking,
         unread=notes,
     )
+
+
+def _undeployed(session: Session, before: StackConfig | None) -> list[str]:
+    """Say of each model that serves otherwise than the file said before the change."""
+    if before is None:
+        return []
+    models = before.models
+    outputs = session.engine.outputs().get("models") or {}
+    notes = []
+    for name, output in outputs.items():
+        deployed = deployed_release(output)
+        said = replace(release_of(models[name]) if name in models else ModelRelease(), labels={})
+        if deployed != said:
+            notes.append(
+                f"{name}: deployed is {deployed}, and not what the file said before ({said})"
+            )
+    return notes
 
 
 def _packs(checkout: Path, chosen: Path | None) -> list[str]:

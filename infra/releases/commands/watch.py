@@ -51,8 +51,9 @@ def command(
     config = session.read().config
     if not watched(config):
         raise RefusedError(
-            f"No model of stack {stack} asks for it. Write below it, or below the stack, "
-            "rollout: {on_publish: canary}, or release"
+            f"No model of stack {stack} is to be released by itself. Write in {session.path.name}, "
+            "for all of them:\n  servestack:rollout: {on_publish: canary}    (or release)\n"
+            "or below one model:\n  rollout: {on_publish: canary}"
         )
     if unknown := [name for name in only if name not in config.models]:
         raise RefusedError(f"The stack declares no model {', '.join(unknown)}")
