@@ -1,17 +1,25 @@
 """Canaries on the real engine and a real server: by hand, and by the server's own metrics."""
 
 import json
+import os
+import socket
+import subprocess
 import threading
 import urllib.request
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
 
+from infra.serving.rendering import METRICS_PATH
 from model_export.store import open_store
 from tests.releases.conftest import STACK_FILE, Desk
+from tools.engine.errors import EngineError
+from tools.servers.prometheus import ensure_prometheus
 
 # A machine under load takes minutes for one.
 pytestmark = [pytest.mark.slow, pytest.mark.engine, pytest.mark.timeout(900)]
@@ -38,12 +46,15 @@ def on_trial(desk: Desk, gate: str = "max_latency_ratio: 50", *, automatic: bool
 
 
 @contextmanager
-def load(desk: Desk) -> Iterator[Counter[str]]:
+def load(
+    desk: Desk, of: str = "", question: Mapping[str, Any] | None = None
+) -> Iterator[Counter[str]]:
     """Ask without pause, and count what became of it."""
     sample = desk.manifest(1).sample
     assert sample is not None
-    body = json.dumps({"instances": list(sample.instances[:1])}).encode()
-    url = f"{desk.status()['heart']['rest']}/v1/models/heart:predict"
+    body = json.dumps(question or {"instances": list(sample.instances[:1])}).encode()
+    path = f"heart/{of}" if of else "heart"
+    url = f"{desk.status()['heart']['rest']}/v1/models/{path}:predict"
     done, answers = threading.Event(), Counter[str]()
 
     def ask() -> None:
@@ -93,6 +104,55 @@ def test_a_canary_that_does_worse_is_aborted_by_itself(desk: Desk) -> None:
     assert desk.stack_file.read_bytes() == before
     assert set(answers) == {"200"}, answers
     assert "aborted: p95 latency" in desk.history()[0]["message"]
+
+
+@contextmanager
+def prometheus(directory: Path, scraped: str) -> Iterator[str]:
+    """Run a real Prometheus that scrapes one server; give its address."""
+    try:
+        program = ensure_prometheus(environ=os.environ, progress=print)
+    except EngineError as error:
+        pytest.skip(f"NO REAL PROMETHEUS: {error}")
+    directory.mkdir()
+    (directory / "prometheus.yml").write_text(
+        "global: {scrape_interval: 250ms, scrape_timeout: 250ms}\n"
+        f"scrape_configs: [{{job_name: servers, metrics_path: {METRICS_PATH}, "
+        f"static_configs: [{{targets: ['{scraped}']}}]}}]\n"
+    )
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        address = f"127.0.0.1:{free.getsockname()[1]}"
+    process = subprocess.Popen(
+        [program, "--config.file=prometheus.yml", f"--web.listen-address={address}"],
+        cwd=directory,
+        stdout=subprocess.DEVNULL,
+        stderr=(directory / "log").open("w"),
+    )
+    try:
+        yield f"http://{address}"
+    finally:
+        process.terminate()
+        process.wait(30)
+
+
+def test_a_real_prometheus_lets_a_good_canary_on_and_ends_one_that_fails(
+    desk: Desk, tmp_path: Path
+) -> None:
+    desk.settle()
+    scraped = desk.status()["heart"]["rest"].removeprefix("http://")
+    with prometheus(tmp_path / "prometheus", scraped) as url:
+        on_trial(desk, f"max_latency_ratio: 50, prometheus: '{url}'")
+        with load(desk):
+            desk.servestack("canary", "--follow")
+        assert desk.serving() == {2}
+        assert "error" in desk.history()[0]["message"]
+
+        # Requests that the canary alone refuses are its errors.
+        on_trial(desk, f"max_latency_ratio: 50, prometheus: '{url}'")
+        with load(desk), load(desk, "versions/2", {"instances": [{"age": "old"}]}):
+            failed = desk.servestack("canary", "--follow", expect=1)
+    assert "the trial of version 2 was aborted" in failed.stderr
+    assert "error" in failed.stderr
+    assert desk.serving() == {1}
 
 
 def test_without_metrics_a_trial_waits_and_stays_as_it_is(desk: Desk) -> None:

@@ -10,6 +10,7 @@ import pytest
 from tests.tools.executables import bare_path, executable, fake_go
 from tools.engine.errors import EngineError
 from tools.servers.acquire import PACKAGES, ensure_server
+from tools.servers.prometheus import ensure_prometheus
 from tools.servers.running import ServerError, versitygw
 
 
@@ -28,6 +29,32 @@ def test_without_go_it_says_what_is_needed(tmp_path: Path) -> None:
     environ = {"PATH": bare_path(tmp_path / "bin"), "SERVESTACK_CACHE": str(tmp_path / "c")}
     with pytest.raises(EngineError, match=r"no versitygw here .* It needs Go on PATH"):
         ensure_server("versitygw", environ=environ, progress=print)
+
+
+def test_a_prometheus_comes_from_debians_package_once(tmp_path: Path) -> None:
+    bin_ = tmp_path / "bin"
+    log = tmp_path / "log"
+    executable(bin_ / "apt-get", f"#!/bin/sh\necho $1 >>{log}; : >prometheus_1.deb\n")
+    executable(bin_ / "dpkg-deb", "#!/bin/sh\nmkdir -p usr/bin; : >usr/bin/prometheus\n")
+    environ = {
+        "PATH": f"{bin_}:{bare_path(tmp_path / 'bare')}",
+        "SERVESTACK_CACHE": str(tmp_path / "c"),
+    }
+    first = ensure_prometheus(environ=environ, progress=print)
+    assert first.is_file()
+    assert ensure_prometheus(environ=environ, progress=print) == first
+    assert log.read_text() == "download\n"
+
+
+def test_where_debians_package_cannot_be_had_it_says_why(tmp_path: Path) -> None:
+    environ = {"PATH": bare_path(tmp_path / "bin"), "SERVESTACK_CACHE": str(tmp_path / "c")}
+    with pytest.raises(EngineError, match="no prometheus on PATH, and no apt-get"):
+        ensure_prometheus(environ=environ, progress=print)
+    executable(tmp_path / "bin" / "apt-get", "#!/bin/sh\necho no such package >&2; exit 100\n")
+    executable(tmp_path / "bin" / "dpkg-deb", "#!/bin/sh\n")
+    with pytest.raises(EngineError, match="ended with 100: no such package"):
+        ensure_prometheus(environ=environ, progress=print)
+    assert not list((tmp_path / "c").rglob("prometheus"))
 
 
 def test_an_unknown_server_is_refused_by_name() -> None:
