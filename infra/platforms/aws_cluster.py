@@ -79,7 +79,7 @@ def serve_in_cluster(
     ]
     source: ModelSource = FetchFromS3(url=place.bucket.address, region=place.region)
     if config.kubernetes.bucket.mountpoint:
-        source = MountedClaim(claim=_CLAIM)
+        source = MountedClaim(claim=_CLAIM, of_store=True)
         before.append(_volume(place, namespace, cluster, before))
     return declare_cluster_models(
         place.stack,

@@ -33,8 +33,8 @@ from infra.serving.tf_serving.capacity import memory
 from infra.serving.tf_serving.component import KubernetesModel
 from infra.serving.tf_serving.conversion import Conversion, ConversionArgs
 from infra.serving.tf_serving.servers import GRPC_PORT, REST_PORT, share_given
-from infra.serving.tf_serving.shares import ReplicaShare, stable_pods_for
-from infra.serving.tf_serving.sources import ModelSource, base_path
+from infra.serving.tf_serving.shares import ReplicaShare, replica_share, stable_pods_for
+from infra.serving.tf_serving.sources import ModelSource, base_path, is_billed_by_look
 
 SERVER_IMAGE: Final = "tensorflow/serving:2.19.1"
 GPU_SERVER_IMAGE: Final = "tensorflow/serving:2.19.1-gpu"
@@ -169,7 +169,7 @@ def notices(name: str, args: KubernetesModelArgs) -> Iterator[str]:
             f"{name}: pool {args.gpu.pool.accelerator} has no GPU to spare, so an old pod ends "
             "before a new one starts. With one pod the model does not answer meanwhile."
         )
-    if args.strategy == "poll" and base_path(args.source, name).startswith("gs://"):
+    if args.strategy == "poll" and is_billed_by_look(args.source):
         seconds = args.settings.poll_seconds or 1
         lists = 30 * 86_400 // seconds * args.scaling.max_replicas
         yield (
@@ -180,11 +180,12 @@ def notices(name: str, args: KubernetesModelArgs) -> Iterator[str]:
 
 def _share_notice(name: str, share: ReplicaShare) -> str:
     needed = stable_pods_for(share.wanted_percent)
+    near = replica_share(stable=needed, share_percent=share.wanted_percent)
     return (
         f"{name}: the canary is to have {share.wanted_percent} % and gets {share.percent:g} %: "
         f"{share.canary} of {share.stable + share.canary} pods, and nothing but their number "
-        f"divides. replicas: {needed} gives it its share, and so does a Gateway "
-        "(servestack:kubernetes.gateway)."
+        f"divides. replicas: {needed} makes it {near.percent:g} %; a Gateway gives it its share "
+        "to the percent (servestack:kubernetes.gateway)."
     )
 
 

@@ -120,7 +120,7 @@ def _source(config: StackConfig) -> ModelSource:
     if url.startswith("gs://"):
         return ReadFromGcs(url=url)
     if way.mountpoint:
-        return MountedClaim(claim=_CLAIM)
+        return MountedClaim(claim=_CLAIM, of_store=True)
     return FetchFromS3(url=url, endpoint=way.endpoint, region=way.region, secret=way.secret)
 
 

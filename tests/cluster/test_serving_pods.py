@@ -4,12 +4,14 @@ The server in the pods is this project's own, which takes TF Serving's flags; ku
 Services and everything between are real.
 """
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
 
 from tests.cluster.load import LoadOn
 from tests.cluster.serving_stack import PROGRAM, ServingStack
@@ -116,7 +118,15 @@ def test_releases_canaries_failures_and_the_way_back_lose_no_request(
         assert "What served before still serves." in said
     with asked(node, stack, v1=True, v2=True, v3=False):
         stack.up(heart=heart(1))
+        stack.up(heart=heart(1, replicas=1))
+    stack.project.pulumi("refresh", "--yes", "--skip-preview", "--expect-no-changes")
     stack.project.expect_no_changes()
+    stack.project.destroy()
+    assert all(
+        stack.namespace not in found["metadata"]["name"]
+        for kind in ("Namespace", "PersistentVolume")
+        for found in stack.api.objects("v1", kind)
+    )
 
 
 def test_a_running_server_changes_its_version_and_its_label_and_stays(
@@ -141,6 +151,24 @@ def test_a_running_server_changes_its_version_and_its_label_and_stays(
     assert after["metadata"]["uid"] == before["metadata"]["uid"]
     stack.up(heart=hot(2))
     stack.project.pulumi("refresh", "--yes", "--skip-preview", "--expect-no-changes")
+
+
+def test_a_server_that_follows_its_bucket_takes_up_what_is_published(
+    stack: ServingStack, node: RealNode, tmp_path: Path
+) -> None:
+    store, models = str(stack.bucket), tmp_path / "models"
+    stack.publish_answering(store, models, 1)
+    latest = {"replicas": 1, "resources": RESOURCES, "kubernetes": QUICK, "poll_seconds": 1}
+    stack.up(heart={"version": "latest", **latest})
+    port = node.reach(address(stack).split("/")[2].partition(":")[0], 8501)
+    url = f"http://127.0.0.1:{port}/v1/models/heart:predict"
+    with asked(node, stack, v1=True):
+        stack.publish_answering(store, models, 2)
+        deadline = time.monotonic() + 120
+        while requests.post(url, json=BODY, timeout=20).json() != {"predictions": [2.0]}:
+            assert time.monotonic() < deadline
+            time.sleep(0.2)
+    stack.project.expect_no_changes()
 
 
 @pytest.fixture

@@ -1,9 +1,17 @@
 """The component under mocks: which objects there are, and what they say of each other."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
-from infra.serving.tf_serving.args import Exposure, GatewayRoute, KubernetesModelArgs, Scaling
+from infra.compute.pools import GpuSharing, gke_pool
+from infra.serving.tf_serving.args import (
+    Exposure,
+    GatewayRoute,
+    GpuPlacement,
+    KubernetesModelArgs,
+    Scaling,
+)
 from infra.serving.tf_serving.component import KubernetesModel
 from infra.serving.tf_serving.sources import FetchFromS3, ReadFromGcs
 from tests.declaring import Declaration, declare
@@ -140,3 +148,18 @@ def test_a_grpc_client_is_sent_elsewhere_before_its_pod_ends() -> None:
         )
         assert 1000 <= age_ms <= max(1, drain_seconds - 1) * 1000
         assert container["lifecycle"]["preStop"]["sleep"]["seconds"] == drain_seconds
+
+
+def test_a_gpu_that_pods_take_turns_on_is_divided_and_one_of_its_own_is_not() -> None:
+    def fraction(sharing: GpuSharing | None, given: float | None = None) -> list[str]:
+        pool = gke_pool(accelerator="nvidia-l4", gpus_per_node=1, max_nodes=1, sharing=sharing)
+        settings = replace(model_args().settings, gpu_memory_fraction=given)
+        gpu = GpuPlacement(pool=pool, gpus=1, surge=True)
+        flags = server(declared(model_args(gpu=gpu, settings=settings)))["args"]
+        flag = "--per_process_gpu_memory_fraction="
+        return [text.removeprefix(flag) for text in flags if text.startswith(flag)]
+
+    assert fraction(None) == []
+    assert fraction(GpuSharing(clients_per_gpu=4)) == ["0.225"]
+    assert fraction(GpuSharing(clients_per_gpu=4), 0.5) == ["0.5"]
+    assert fraction(GpuSharing(clients_per_gpu=4, strategy="mps")) == []

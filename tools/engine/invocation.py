@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import NoReturn
 
@@ -25,10 +26,17 @@ DEFAULT_STACK = "local"
 CHECKOUT = Path(__file__).parents[2]
 # What makes no sense for a stack without a file; the other commands may well be there to make one.
 NEEDS_STACK_FILE = {"up", "update", "preview", "pre", "refresh", "destroy", "down"}
+# These take the stack's name as it is, and these of their options have a value after them.
+NAMING_A_STACK = {"init", "rm", "select"}
+WITH_VALUE = {"--color", "--copy-config-from", "--cwd", "-C", "--secrets-provider", "--teams"}
 
 
 def named_stack(arguments: Sequence[str]) -> str | None:
     """Return the stack that pulumi's arguments name, if any."""
+    if arguments[:1] == ["stack"] and {*arguments[1:2]} <= NAMING_A_STACK:
+        for before, argument in pairwise(arguments[1:]):
+            if not argument.startswith("-") and before not in WITH_VALUE:
+                return argument
     for position, argument in enumerate(arguments):
         if argument == "--":
             break

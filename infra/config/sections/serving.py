@@ -50,7 +50,9 @@ class GpuConfig(Section):
     type: AcceleratorType = Field(description="The accelerator as the cloud names it.")
     count: Count = Field(default=1, description="Accelerators for each replica.")
     memory_fraction: Fraction | None = Field(
-        default=None, description="Part of the accelerator's memory that the server may take."
+        default=None,
+        description="Part of the accelerator's memory that the server may take. "
+        "Absent: all, or on Kubernetes an equal part of a GPU that pods take turns on.",
     )
 
 

@@ -27,6 +27,8 @@ _PROTOCOL_THREADS_PER_CORE: Final = 4
 # How soon a running server sees that its models file was changed.
 _CONFIG_POLL_SECONDS: Final = 2
 _BUCKET_POLL_SECONDS: Final = 10
+# Each process that uses a GPU has some of its memory for CUDA's own.
+_USABLE_GPU_MEMORY: Final = 0.9
 _RETRIES: Final = 2
 _RETRY_MICROS: Final = 5_000_000
 
@@ -128,6 +130,7 @@ def track_settings(args: KubernetesModelArgs, versions: tuple[int, ...]) -> Serv
         labels={label: at for label, at in given.labels.items() if at in versions},
         traffic={},
         poll_seconds=_poll_seconds(args),
+        gpu_memory_fraction=given.gpu_memory_fraction or _shared_fraction(args),
         intra_op_threads=given.intra_op_threads or cores,
         inter_op_threads=given.inter_op_threads or cores,
         rest_threads=given.rest_threads or cores * _PROTOCOL_THREADS_PER_CORE,
@@ -162,6 +165,17 @@ def _poll_seconds(args: KubernetesModelArgs) -> int:
     if args.settings.poll_seconds or args.strategy != "hot":
         return args.settings.poll_seconds
     return _BUCKET_POLL_SECONDS if isinstance(args.source, ReadFromGcs) else 1
+
+
+def _shared_fraction(args: KubernetesModelArgs) -> float | None:
+    """Give an equal part of a GPU that others take turns on: else the first takes all memory.
+
+    Where they run at the same time, NVIDIA's MPS holds each to its part by itself.
+    """
+    sharing = args.gpu.pool.sharing if args.gpu else None
+    if sharing is None or sharing.strategy != "time-sharing":
+        return None
+    return round(_USABLE_GPU_MEMORY / sharing.clients_per_gpu, 3)
 
 
 def _canary_scaling(args: KubernetesModelArgs, share: int) -> Scaling | EventScaling:

@@ -38,10 +38,14 @@ class FetchFromS3:
 
 @dataclass(frozen=True, kw_only=True)
 class MountedClaim:
-    """A PersistentVolumeClaim of the namespace that shows the bucket, or a folder of it."""
+    """A PersistentVolumeClaim of the namespace that shows the bucket, or a folder of it.
+
+    `of_store` tells a mounted object store from a directory.
+    """
 
     claim: str
     sub_path: str = ""
+    of_store: bool = False
 
 
 ModelSource = ReadFromGcs | FetchFromS3 | MountedClaim
@@ -57,3 +61,8 @@ def base_path(source: ModelSource, model: str) -> str:
 def follows_the_bucket(source: ModelSource) -> bool:
     """Tell whether a running pod sees versions that are published after it started."""
     return not isinstance(source, FetchFromS3)
+
+
+def is_billed_by_look(source: ModelSource) -> bool:
+    """Tell whether each look for new versions is a request to an object store."""
+    return isinstance(source, ReadFromGcs) or (isinstance(source, MountedClaim) and source.of_store)
