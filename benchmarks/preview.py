@@ -1,7 +1,7 @@
-"""How long a preview of the whole stack `dev` takes, against that of a program without resources.
+"""How long a preview of a cloud's whole stack takes, against that of a program without resources.
 
-`./benchmarks/run preview`; on the real engine, in front of a stand-in for Google's plug-in, so that
-there is no network in the figures. A program of the user's has to import the SDKs, too.
+`./benchmarks/run preview`; on the real engine, in front of stand-ins for the clouds' plug-ins, so
+that there is no network in the figures. A program of the user's has to import the SDKs, too.
 """
 
 import argparse
@@ -16,17 +16,22 @@ from machine import BENCHMARKS, PROJECT, PROJECT_PYTHON, RESULTS, describe
 
 GOAL: Final = 1.5
 _LIMIT_SECONDS: Final = 3600
-_NAMES: Final = {
-    "stack": "the stack `dev`",
-    "empty": "a program that imports pulumi, pulumi_gcp and pulumi_kubernetes",
-    "empty, same modules": "a program that imports the same modules and the bucket's client",
-}
+_STACKS: Final = {"dev": "Google Cloud", "aws-dev": "AWS"}
+_SDKS: Final = {"dev": "pulumi_gcp", "aws-dev": "pulumi_aws"}
 
 
-def run(rounds: int) -> dict[str, Any]:
+def _names(stack: str) -> dict[str, str]:
+    return {
+        "stack": f"the stack `{stack}`",
+        "empty": f"a program that imports pulumi, {_SDKS[stack]} and pulumi_kubernetes",
+        "empty, same modules": "a program that imports the same modules and the bucket's client",
+    }
+
+
+def run(stack: str, rounds: int) -> dict[str, Any]:
     """Measure in the project's environment."""
     finished = subprocess.run(
-        [PROJECT_PYTHON, BENCHMARKS / "preview_of.py", str(rounds)],
+        [PROJECT_PYTHON, BENCHMARKS / "preview_of.py", stack, str(rounds)],
         cwd=PROJECT,
         env={**os.environ, "PYTHONPATH": str(PROJECT)},
         stdout=subprocess.PIPE,
@@ -40,12 +45,19 @@ def run(rounds: int) -> dict[str, Any]:
     return figures
 
 
-def report(about: dict[str, Any], seen: dict[str, Any]) -> str:
+def report(about: dict[str, Any], figures: dict[str, Any]) -> str:
     """Write the result as Markdown."""
-    lines = ["# A preview of a whole stack on Google Cloud", ""]
+    lines = ["# A preview of a cloud's whole stack", ""]
     lines += [f"- {key.replace('_', ' ')}: {value}" for key, value in about.items()]
-    lines += [
-        f"- resources: {seen['resources']}",
+    for stack, seen in figures.items():
+        lines += ["", f"## {_STACKS[stack]}", "", *_section(stack, seen)]
+    return "\n".join([*lines, ""])
+
+
+def _section(stack: str, seen: dict[str, Any]) -> list[str]:
+    names = _names(stack)
+    lines = [
+        f"{seen['resources']} resources.",
         "",
         "| preview of | seconds, median | on the processor | rounds |",
         "|---|---:|---:|---|",
@@ -53,7 +65,7 @@ def report(about: dict[str, Any], seen: dict[str, Any]) -> str:
     for name, rounds in seen["rounds"].items():
         listed = ", ".join(f"{each['clock']:.2f}" for each in rounds)
         clock, processor = (median(each[key] for each in rounds) for key in ("clock", "processor"))
-        lines.append(f"| {_NAMES[name]} | {clock:.2f} | {processor:.2f} | {listed} |")
+        lines.append(f"| {names[name]} | {clock:.2f} | {processor:.2f} | {listed} |")
     lines.append("")
     for name in ("empty, same modules", "empty"):
         ratios = {
@@ -65,23 +77,26 @@ def report(about: dict[str, Any], seen: dict[str, Any]) -> str:
         }
         verdict = "met" if ratios["clock"] <= GOAL else "missed"
         lines.append(
-            f"Against {_NAMES[name]}: **{ratios['clock']:.2f}** times on the clock, "
+            f"Against {names[name]}: **{ratios['clock']:.2f}** times on the clock, "
             f"{ratios['processor']:.2f} on the processor (at most {GOAL:g}: {verdict})."
         )
-    return "\n".join([*lines, ""])
+    return lines
 
 
 def main() -> int:
     """Measure, print and keep the results."""
     parser = argparse.ArgumentParser(prog="./benchmarks/run preview", description=__doc__)
     parser.add_argument("--rounds", type=int, default=5, help="default: %(default)s")
+    parser.add_argument(
+        "--stack", action="append", choices=_STACKS, help="default: each, one after the other"
+    )
     arguments = parser.parse_args()
     about = describe(sys.argv)
-    seen = run(arguments.rounds)
-    text = report(about, seen)
+    figures = {stack: run(stack, arguments.rounds) for stack in arguments.stack or _STACKS}
+    text = report(about, figures)
     print(text)
     RESULTS.mkdir(exist_ok=True)
-    (RESULTS / "preview.json").write_text(json.dumps(about | seen, indent=1) + "\n")
+    (RESULTS / "preview.json").write_text(json.dumps(about | figures, indent=1) + "\n")
     (RESULTS / "preview.md").write_text(text)
     return 0
 

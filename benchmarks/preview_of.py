@@ -1,12 +1,12 @@
-"""The stack `dev` in front of a stand-in for Google, previewed by turns with empty programs.
+"""A stack in front of a stand-in for its cloud, previewed by turns with empty programs.
 
-Runs in the project's own environment: `python benchmarks/preview_of.py ROUNDS`, figures as JSON.
+Runs in the project's own environment: `python benchmarks/preview_of.py dev|aws-dev ROUNDS`, figures
+as JSON.
 """
 
 import json
 import os
 import resource
-import subprocess
 import sys
 import tempfile
 import time
@@ -20,18 +20,43 @@ import requests
 
 from model_export.layout import manifest_path
 from model_export.manifest import Manifest, dump_manifest
-from tests.engine.harness import CHECKOUT
+from tests.aws.harness import AwsStack, make_aws_stack
+from tests.aws.moto_server import moto_server
+from tests.aws.saved_model import make_saved_model
+from tests.engine.harness import CHECKOUT, Project
 from tests.gcp.harness import GcpStack, make_gcp_stack
-from tests.gcp.test_loading import PROGRAM
 from tests.stores.clouds import Cloud, running_cloud
-from tools.engine.acquire import ensure_engine
+from tools.engine.acquire import Engine, ensure_engine
 
-SDKS: Final = ("pulumi", "pulumi_gcp", "pulumi_kubernetes")
+SDKS: Final = {
+    "dev": ("pulumi", "pulumi_gcp", "pulumi_kubernetes"),
+    "aws-dev": ("pulumi", "pulumi_aws", "pulumi_kubernetes"),
+}
 # What a program with the same resources has to load of them, and what reads its bucket.
-_LOADED: Final = ("pulumi_gcp.", "pulumi_kubernetes.", "google.cloud.storage")
+_LOADED: Final = (
+    "pulumi_gcp.",
+    "pulumi_aws.",
+    "pulumi_kubernetes.",
+    "google.cloud.storage",
+    "boto3",
+    "botocore.",
+)
+_TELL_LOADED: Final = """
+import atexit, sys
+from pathlib import Path
+
+atexit.register(lambda: Path("loaded").write_text("\\n".join(sys.modules)))
+"""
+_NO_WAITING: Final = """
+from infra.serving.tf_serving import rollout
+
+rollout.wait_for_rollout = lambda *_, **__: None
+"""
+
+BenchStack = GcpStack | AwsStack
 
 
-def seconds_of(stack: GcpStack, *arguments: str) -> dict[str, float]:
+def seconds_of(stack: BenchStack, *arguments: str) -> dict[str, float]:
     """Preview; give seconds on the clock, and on the processor by all that it starts."""
     before, began = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
     stack.pulumi("preview", "--expect-no-changes", *arguments)
@@ -41,41 +66,74 @@ def seconds_of(stack: GcpStack, *arguments: str) -> dict[str, float]:
     return {"clock": clock, "processor": used}
 
 
-def loaded_modules(stack: GcpStack) -> list[str]:
-    """Give what the stack's program loads of the SDKs, as an import of each package."""
-    config = {
-        f"servestack:{key}": value if isinstance(value, str) else json.dumps(value)
-        for key, value in stack.config.items()
-    }
-    done = subprocess.run(
-        [sys.executable, "-c", PROGRAM],
-        cwd=CHECKOUT,
-        env={**os.environ, **stack.environment, "PULUMI_CONFIG": json.dumps(config)},
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    return sorted(name for name in done.stdout.split() if name.startswith(_LOADED))
+def loaded_modules(stack: BenchStack) -> list[str]:
+    """Give what the stack's program loads of the SDKs and of the bucket's client."""
+    program = stack.directory / "__main__.py"
+    text = program.read_text()
+    program.write_text(_TELL_LOADED + text)
+    stack.expect_no_changes()
+    program.write_text(text)
+    loaded = (stack.directory / "loaded").read_text().split()
+    return sorted(name for name in loaded if name.startswith(_LOADED))
 
 
 @contextmanager
-def stack_of_dev(directory: Path) -> Iterator[GcpStack]:
-    """Bring the whole stack up, with two models served and a bucket that has them."""
+def gcp_stack(directory: Path) -> Iterator[GcpStack]:
+    """Bring the stack `dev` up, and a bucket that has its models."""
     (directory / "content").mkdir()
     with running_cloud("gs", directory / "content") as cloud:
         stack = make_gcp_stack(
-            directory / "stack",
-            ensure_engine(environ=os.environ, progress=lambda _: None),
-            "dev",
-            directory / "types.json",
-            cloud.environment(),
+            directory / "stack", the_engine(), "dev", directory / "types.json", cloud.environment()
         )
         stack.up()
         publish_records(cloud, stack.cloud.one("gcp:storage/bucket:Bucket").id)
-        models = stack.config["models"]
-        stack.change(models={name: {**model, "version": 1} for name, model in models.items()})
-        stack.up()
         yield stack
+
+
+@contextmanager
+def aws_stack(directory: Path) -> Iterator[AwsStack]:
+    """Bring the stack `aws-dev` up, and a bucket that has its models."""
+    with moto_server(directory) as url:
+        stack = make_aws_stack(
+            directory / "stack", the_engine(), "aws-dev", url, directory / "types.json"
+        )
+        stack.up()
+        (bucket,) = (found["Name"] for found in stack.aws("s3").list_buckets()["Buckets"])
+        model = make_saved_model(directory / "saved")
+        for name in ("heart", "digits"):
+            stack.model_export(
+                *("publish", str(model), "--model", name, "--version", "1"),
+                *("--store", f"s3://{bucket}", "--archive"),
+            )
+        yield stack
+
+
+def the_engine() -> Engine:
+    """Find the engine that the project has."""
+    return ensure_engine(environ=os.environ, progress=lambda _: None)
+
+
+@contextmanager
+def serving(name: str, directory: Path) -> Iterator[BenchStack]:
+    """Give the whole stack with version 1 of both models served."""
+    making = gcp_stack if name == "dev" else aws_stack
+    with making(directory) as stack:
+        models = {name: {**model, "version": 1} for name, model in stack.config["models"].items()}
+        stack.configure({**stack.config, "models": models})
+        with no_waiting(stack, directory / "patience"):
+            stack.up()
+        yield stack
+
+
+@contextmanager
+def no_waiting(stack: Project, directory: Path) -> Iterator[None]:
+    """Take every roll-out for done while this holds: behind the stand-ins there is no cluster."""
+    directory.mkdir()
+    (directory / "sitecustomize.py").write_text(_NO_WAITING)
+    before = stack.environment
+    stack.environment = {**before, "PYTHONPATH": f"{directory}:{CHECKOUT}"}
+    yield
+    stack.environment = before
 
 
 def publish_records(cloud: Cloud, bucket: str) -> None:
@@ -98,22 +156,24 @@ def publish_records(cloud: Cloud, bucket: str) -> None:
         ).raise_for_status()
 
 
-def measure(stack: GcpStack, rounds: int) -> Mapping[str, Any]:
+def measure(stack: BenchStack, rounds: int) -> Mapping[str, Any]:
     """Take turns; each first one is not counted."""
     program = (stack.directory / "__main__.py").read_text()
-    modules = loaded_modules(stack)
+    modules, sdks = loaded_modules(stack), SDKS[stack.stack]
     programs = {
         "stack": program,
-        "empty": f"import {', '.join(SDKS)}\n",
-        "empty, same modules": "".join(f"import {name}\n" for name in (*SDKS, *modules)),
+        "empty": f"import {', '.join(sdks)}\n",
+        "empty, same modules": "".join(f"import {name}\n" for name in (*sdks, *modules)),
     }
     stack.pulumi("stack", "select", "--create", "--stack", "empty")
     (stack.directory / "Pulumi.empty.yaml").write_bytes(stack.file.read_bytes())
+    (stack.directory / "__main__.py").write_text(programs["empty"])
+    stack.up("--stack", "empty")
     seen: dict[str, list[dict[str, float]]] = {name: [] for name in programs}
     for number in range(rounds + 1):
         for name, text in programs.items():
             (stack.directory / "__main__.py").write_text(text)
-            where = "dev" if name == "stack" else "empty"
+            where = stack.stack if name == "stack" else "empty"
             took = seconds_of(stack, "--stack", where)
             if number:
                 seen[name].append(took)
@@ -126,8 +186,9 @@ def measure(stack: GcpStack, rounds: int) -> Mapping[str, Any]:
 
 def main() -> None:
     """Print the figures."""
-    with tempfile.TemporaryDirectory(prefix="preview-") as name, stack_of_dev(Path(name)) as stack:
-        print(json.dumps(measure(stack, int(sys.argv[1]))))
+    name, rounds = sys.argv[1], int(sys.argv[2])
+    with tempfile.TemporaryDirectory(prefix="preview-") as home, serving(name, Path(home)) as stack:
+        print(json.dumps(measure(stack, rounds)))
 
 
 if __name__ == "__main__":

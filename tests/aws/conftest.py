@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from model_export import wire
 from tests.aws.harness import AwsStack, make_aws_stack
 from tests.aws.moto_server import empty, moto_server
+from tests.aws.saved_model import make_saved_model
 from tools.engine.acquire import Engine
 
 
@@ -40,15 +40,4 @@ def stack(
 @pytest.fixture(scope="session")
 def saved_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Give a small valid SavedModel, exported by a TensorFlow that SageMaker has an image of."""
-    document = wire.message("SavedModel")(saved_model_schema_version=1)
-    graph = document.meta_graphs.add()
-    graph.meta_info.tags.append("serve")
-    graph.meta_info.tensorflow_version = "2.18.1"
-    signature = graph.signatures["serving_default"]
-    signature.method_name = "tensorflow/serving/predict"
-    signature.inputs["x"].dtype = signature.outputs["y"].dtype = 1
-    directory = tmp_path_factory.mktemp("model") / "saved"
-    (directory / "variables").mkdir(parents=True)
-    (directory / "saved_model.pb").write_bytes(document.SerializeToString())
-    (directory / "variables/variables.data-00000-of-00001").write_bytes(b"weights")
-    return directory
+    return make_saved_model(tmp_path_factory.mktemp("model") / "saved")

@@ -17,6 +17,7 @@ USER = {
     "PATH": "/usr/bin:/bin",
     "HOME": "/home/me",
     "PYTHONHOME": "/odd",
+    "PYTHONDONTWRITEBYTECODE": "1",
     "PULUMI_ACCESS_TOKEN": "secret",
     "PULUMI_BACKEND_URL": "s3://mine",
     "PULUMI_CONFIG_PASSPHRASE": "mine",
@@ -67,7 +68,7 @@ def test_programs_run_in_the_checkouts_virtual_environment(*, local: bool) -> No
     result = environment(local=local)
     assert result["PATH"] == "/srv/my checkout/.venv/bin:/usr/bin:/usr/bin:/bin"
     assert result["VIRTUAL_ENV"] == "/srv/my checkout/.venv"
-    assert "PYTHONHOME" not in result
+    assert not {"PYTHONHOME", "PYTHONDONTWRITEBYTECODE"} & result.keys()
     assert result["AWS_PROFILE"] == "mine"
 
 

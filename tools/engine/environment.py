@@ -16,6 +16,9 @@ from tools.engine.errors import EngineUsageError
 
 LOCAL_PLATFORM = "local"
 PLATFORM_KEY = "servestack:platform"
+# The first would lead Python astray; with the second each run would compile the SDKs anew, which
+# takes three times as long as to load them.
+_LEFT_OUT = ("PYTHONHOME", "PYTHONDONTWRITEBYTECODE")
 # What a local stack takes of the user's PULUMI_* variables: which stack, and how to debug.
 _KEPT = ("PULUMI_STACK", "PULUMI_DEBUG_")
 
@@ -61,7 +64,7 @@ def engine_environment(
     result = {
         name: value
         for name, value in environ.items()
-        if name != "PYTHONHOME"
+        if name not in _LEFT_OUT
         and not (stack_is_local and name.startswith("PULUMI_") and not name.startswith(_KEPT))
     }
     result |= {
