@@ -46,16 +46,7 @@ class VertexStack:
 
         What it has started may notice that by itself; it is ended all the same.
         """
-        process = subprocess.Popen(
-            [self.project.engine.pulumi, "--non-interactive", *command, "--yes", "--skip-preview"],
-            cwd=self.project.directory,
-            env=dict(self.project.environment),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            start_new_session=True,
-        )
-        self.project.up_ran = True
+        process = self._started(*command)
         try:
             if stop is not None:
                 assert stop.reached.wait(PATIENCE_SECONDS), f"{stop.method} was not asked for"
@@ -74,6 +65,37 @@ class VertexStack:
         psutil.wait_procs(offspring, timeout=PATIENCE_SECONDS)
         # The lock of a run that was killed is its user's to take away.
         self.project.pulumi("cancel", "--yes")
+
+    def interrupted_in(self, method: str, *command: str) -> str:
+        """Interrupt the engine while such an operation is under way, until it gives up.
+
+        The first time it waits for what is under way, and says so. Give all that it said.
+        """
+        with self._started(*command) as process:
+            self.server.wait_for_operation(method, PATIENCE_SECONDS)
+            process.send_signal(signal.SIGINT)
+            assert process.stdout is not None
+            said = ""
+            while "press ^C again" not in said:
+                line = process.stdout.readline()
+                assert line, said
+                said += line
+            process.send_signal(signal.SIGINT)
+            said += process.stdout.read()
+        assert process.returncode != 0, said
+        return said
+
+    def _started(self, *command: str) -> "subprocess.Popen[str]":
+        self.project.up_ran = True
+        return subprocess.Popen(
+            [self.project.engine.pulumi, "--non-interactive", *command, "--yes", "--skip-preview"],
+            cwd=self.project.directory,
+            env=dict(self.project.environment),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
 
     def deployed(self) -> Mapping[str, int]:
         """Tell which published versions run, with their share of the traffic."""

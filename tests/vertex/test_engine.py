@@ -6,13 +6,16 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from infra.serving.vertex.specs import Place
 from tests.vertex.specs import ENDPOINT_ID
-from tests.vertex.stack import VertexStack
+from tests.vertex.stack import PATIENCE_SECONDS, VertexStack
+
+if TYPE_CHECKING:
+    from tests.vertex.server.server import VertexServer
 
 # On a busy machine each of the engine's runs takes half a minute.
 pytestmark = [pytest.mark.slow, pytest.mark.engine, pytest.mark.timeout(900)]
@@ -54,11 +57,14 @@ def constant_load(place: Place, clients: int = 4) -> Iterator[Counter[str]]:
 
 def test_a_models_whole_life(stack: VertexStack) -> None:
     """Made, changed in each way, looked after, lost and found, destroyed."""
-    stack.server.world.operations.seconds["DeployModel"] = 2.0
-    progress_is_shown(stack.up(versions={"1": 100}))
+    stack.want(versions={"1": 100})
+    stack.server.world.operations.held.add("DeployModel")
+    progress_is_shown(stack.interrupted_in("DeployModel", "up"), "adding nodes to cluster, ")
+    with released_when_asked(stack.server):
+        progress_is_shown(stack.up(), "following projects/")
+    assert stack.server.calls.count("DeployModel") == 1
     assert stack.deployed() == {"1": 100}
     assert stack.registered() == {"1": {"default", "stable", "v1"}}
-    stack.server.world.operations.seconds.clear()
 
     stack.server.world.broken.add("3")
     said = stack.up(versions={"3": 100}, expect=1)
@@ -96,12 +102,28 @@ def test_a_models_whole_life(stack: VertexStack) -> None:
     assert stack.is_empty()
 
 
-def progress_is_shown(said: str) -> None:
-    """Find where a long operation stands beside its resource, and nothing of it afterwards."""
-    line = next(line for line in said.splitlines() if "adding nodes to cluster" in line)
+@contextmanager
+def released_when_asked(server: "VertexServer") -> Iterator[None]:
+    """Let the operations that are held go on when somebody has heard that they are under way."""
+    stop = server.stop("ListOperations", "done")
+
+    def release() -> None:
+        assert stop.reached.wait(PATIENCE_SECONDS)
+        server.world.operations.held.clear()
+        stop.released.set()
+
+    thread = threading.Thread(target=release)
+    thread.start()
+    yield
+    thread.join()
+
+
+def progress_is_shown(said: str, words: str) -> None:
+    """Find beside the resource what is waited for, and nothing of it afterwards."""
+    line = next(line for line in said.splitlines() if words in line)
     assert "VertexDeployment heart-1-" in line
-    assert "deploying version 1: adding nodes to cluster, " in line
-    assert "adding nodes to cluster" not in said.partition("Diagnostics:")[2]
+    assert f"deploying version 1: {words}" in line
+    assert words not in said.partition("Diagnostics:")[2]
 
 
 def others_change_it(stack: VertexStack) -> None:
