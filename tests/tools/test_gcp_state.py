@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.tools.executables import executable
-from tools.state.gcs import GcsState, lifecycle, steps, what_to_do_next
+from tools.state.gcs import GcsState, lifecycle, mistakes, steps, what_to_do_next
 
 CHECKOUT = Path(__file__).parents[2]
 # Keeps each call in $LOG; what was created is found afterwards; $FAIL is a word that fails.
@@ -75,6 +75,40 @@ def test_a_step_that_fails_is_told_and_the_next_run_goes_on_from_there(gcloud: P
     done, calls = gcp_state(gcloud, "--bucket", "another")
     assert done.returncode == 0
     assert any("create gs://another" in call for call in calls)
+
+
+def test_all_mistakes_are_told_before_anything_is_made(gcloud: Path) -> None:
+    wrong = ("--location", "EU", "--operator", "me@example.com", "--reader", "group:ml-team")
+    done, calls = gcp_state(gcloud, *wrong, "--bucket", "Models")
+    assert (done.returncode, calls) == (2, [])
+    for told in (
+        "--location EU: write a region",
+        "--operator me@example.com: write who it is with its kind",
+        "--reader group:ml-team: write",
+        "--bucket Models: a bucket's name has",
+    ):
+        assert told in done.stderr
+
+
+@pytest.mark.parametrize(
+    "member",
+    [
+        "user:me@example.com",
+        "group:ops@example.com",
+        "serviceAccount:deploy@example-ml.iam.gserviceaccount.com",
+        "principal://iam.googleapis.com/POOL/subject/repo:OWNER/NAME:environment:production",
+        "principalSet://iam.googleapis.com/POOL/attribute.repository/OWNER/NAME",
+    ],
+)
+def test_everybody_who_may_be_let_in_is_taken(member: str) -> None:
+    state = GcsState(
+        project="example-ml",
+        location="us-central1",
+        stack="dev",
+        bucket="a-state",
+        operators=(member,),
+    )
+    assert not list(mistakes(state))
 
 
 def test_without_gcloud_one_line_says_so(gcloud: Path) -> None:

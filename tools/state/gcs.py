@@ -6,6 +6,7 @@ not take it with it when it goes.
 
 import argparse
 import json
+import re
 import shlex
 import sys
 import tempfile
@@ -23,6 +24,13 @@ _OLD_STATES_DAYS: Final = 90
 _OPERATOR_ROLES: Final = ("roles/storage.objectUser", "roles/cloudkms.cryptoKeyEncrypterDecrypter")
 # A preview reads the state and the secrets in it, and writes nothing.
 _READER_ROLES: Final = ("roles/storage.objectViewer", "roles/cloudkms.cryptoKeyDecrypter")
+# What gcloud would refuse at its own step only, with half of the steps done.
+_PROJECT: Final = r"[a-z][a-z0-9-]{4,28}[a-z0-9]"
+_STACK: Final = r"[A-Za-z0-9_-]{1,63}"
+_BUCKET: Final = r"[a-z0-9][a-z0-9._-]{1,61}[a-z0-9]"
+# A key has no place in a multi-region that a bucket could have as well.
+_REGION: Final = r"[a-z]+-[a-z]+[0-9]+"
+_MEMBER: Final = r"(user|group|serviceAccount):[^@\s]+@[^@\s]+|principal(Set)?://\S+"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,6 +115,31 @@ def _gcloud(words: str, *rest: str) -> tuple[str, ...]:
     return ("gcloud", *words.split(), *rest)
 
 
+def mistakes(state: GcsState) -> Iterator[str]:
+    """Tell all that is not what it should be, each with what to write."""
+    if not re.fullmatch(_STACK, state.stack):
+        yield (
+            f"{state.stack}: a key is named like the stack, by letters, digits, - and _. Name the "
+            "stack anew"
+        )
+    if not re.fullmatch(_PROJECT, state.project):
+        yield f"--project {state.project}: write a project's id, as gcloud projects list has it"
+    if not re.fullmatch(_REGION, state.location):
+        yield f"--location {state.location}: write a region, such as europe-west4"
+    if not re.fullmatch(_BUCKET, state.bucket):
+        yield (
+            f"--bucket {state.bucket}: a bucket's name has 3 to 63 lower-case letters, digits and "
+            "-. Give another: --bucket NAME"
+        )
+    for option, members in (("--operator", state.operators), ("--reader", state.readers)):
+        for member in members:
+            if not re.fullmatch(_MEMBER, member):
+                yield (
+                    f"{option} {member}: write who it is with its kind, such as "
+                    "group:ops@example.com, user:me@example.com or principal://…"
+                )
+
+
 def what_to_do_next(state: GcsState) -> str:
     """Say how the stack comes to live there."""
     return (
@@ -175,6 +208,8 @@ def _asked(arguments: Sequence[str]) -> tuple[GcsState, bool]:
         operators=tuple(asked.operator),
         readers=tuple(asked.reader),
     )
+    if problems := list(mistakes(state)):
+        parser.error("\n  ".join(["this cannot be:", *problems]))
     return state, asked.dry_run
 
 
