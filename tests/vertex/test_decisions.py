@@ -406,6 +406,16 @@ def test_an_accelerator_that_the_region_has_not_is_told_with_the_regions_that_ha
         parse_stack(raw, source="Pulumi.dev.yaml")
 
 
+@pytest.mark.parametrize(("key", "value"), [("endpoint_id", "123"), ("model_id", "risk")])
+def test_two_models_in_one_place_are_refused(key: str, value: str) -> None:
+    raw = merged(BASE, {"models": {"heart": {"vertex": {key: value}}}})
+    raw["models"]["digits"] = raw["models"]["heart"]
+    with pytest.raises(
+        ConfigError, match=rf"digits\.vertex\.{key}: {value} is that of model heart"
+    ):
+        parse_stack(raw, source="Pulumi.dev.yaml")
+
+
 # What is planned.
 
 

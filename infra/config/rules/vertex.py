@@ -35,6 +35,23 @@ def vertex_findings(stack: StackConfig) -> Iterator[Finding]:
             yield from _container(at, model)
             yield from _endpoint(at, model)
             yield from _scaling(at, model)
+    yield from _shared(stack)
+
+
+def _shared(stack: StackConfig) -> Iterator[Finding]:
+    """Refuse two models in one place: each would undo what the other has done."""
+    for key in ("model_id", "endpoint_id"):
+        first: dict[str, str] = {}
+        for name, model in stack.models.items():
+            given = getattr(model.vertex, key)
+            if model.target is not Target.VERTEX or given is None:
+                continue
+            if first.setdefault(given, name) != name:
+                yield Finding(
+                    at=("models", name, "vertex", key),
+                    rule=f"{given} is that of model {first[given]} already",
+                    remedy="Remove the line, and the model gets one of its own; or write another",
+                )
 
 
 def server_settings(model: ModelConfig) -> tuple[str, ...]:
