@@ -4,7 +4,7 @@ import atexit
 import gc
 
 # A program lives for seconds and leaves nothing behind worth looking for; with a hundred models the
-# looking takes as long as the work. At its end Python would look once more, through all of the SDKs.
+# looking takes as long as the work. At its end Python would look through all of the SDKs once more.
 gc.disable()
 atexit.register(gc.freeze)
 
