@@ -63,6 +63,13 @@ def model_object_name(model: str, suffix: str = "") -> str:
     return digested(name, of=name, limit=_DNS_LABEL_CHARACTERS)
 
 
+def stack_object_name(stack: str, what: str, *, limit: int = _DNS_LABEL_CHARACTERS) -> str:
+    """Name what is of a stack as a whole, wherever other stacks may have theirs."""
+    return digested(
+        f"{NAMESPACE_PREFIX}-{_dns_label(stack)}-{what}", of=f"{stack}\0{what}", limit=limit
+    )
+
+
 def content_name(model: str, *, content: str) -> str:
     """Name an object by what is in it, so that other content is another object beside it."""
     return digested(model, of=content, limit=_DNS_LABEL_CHARACTERS)

@@ -60,6 +60,12 @@ SERVICE_MONITOR_KIND: Final = Kind(
     kind="ServiceMonitor",
     brought_by="the Prometheus operator (https://prometheus-operator.dev)",
 )
+PROMETHEUS_RULE_KIND: Final = Kind(
+    group="monitoring.coreos.com",
+    version="v1",
+    kind="PrometheusRule",
+    brought_by="the Prometheus operator (https://prometheus-operator.dev)",
+)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -22,6 +22,7 @@ from infra.config.sections.identity import IdentityConfig
 from infra.config.sections.kubernetes import KubernetesConfig
 from infra.config.sections.kubernetes_model import KubernetesModelConfig
 from infra.config.sections.local import LocalConfig, PortsConfig
+from infra.config.sections.observe import ObserveConfig
 from infra.config.sections.policy import PolicyConfig
 from infra.config.sections.rollout import RolloutConfig
 from infra.config.sections.sagemaker import SageMakerConfig
@@ -165,6 +166,9 @@ class StackConfig(Section):
     )
     budget: BudgetConfig | None = Field(
         default=None, description="An alarm on cost. Absent: nobody is told."
+    )
+    observe: ObserveConfig = Field(
+        default=ObserveConfig(), description="How the models fare: who sees it, who is told."
     )
     labels: Mapping[TagName, TagValue] = Field(
         default={}, description="Labels for all that the stack makes, for example for billing."

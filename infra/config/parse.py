@@ -9,6 +9,7 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from infra.config.fields import ANY_NAME, accepts, all_fields, children, named_sections, path_of
+from infra.config.kubernetes_values import Scrape
 from infra.config.model import LATEST, StackConfig
 from infra.config.problems import ConfigError, Finding, near, shown
 from infra.config.refusals import REFUSALS, Place
@@ -130,11 +131,35 @@ def _with_defaults(clean: _Raw) -> _Raw:
     platform, models = _member(Platform, clean.get("platform")), clean.get("models")
     if platform is None or not isinstance(models, Mapping):
         return clean
+    scrape = _scrape_default(clean, platform)
     filled = {
-        name: {**_model_defaults(model, platform), **model} if isinstance(model, Mapping) else model
+        name: _with_scrape({**_model_defaults(model, platform), **model}, scrape)
+        if isinstance(model, Mapping)
+        else model
         for name, model in models.items()
     }
     return {**clean, "models": filled}
+
+
+def _scrape_default(clean: _Raw, platform: Platform) -> Scrape | None:
+    """Tell by whom a cluster's metrics have to be read, where somebody looks at them.
+
+    Google's managed Prometheus reads no annotations, and neither does the Prometheus operator.
+    """
+    observe = clean.get("observe")
+    if not isinstance(observe, Mapping):
+        return None
+    if platform is Platform.GCP and observe.keys() & {"dashboard", "alerts"}:
+        return Scrape.POD_MONITORING
+    in_a_cluster = platform in {Platform.KUBERNETES, Platform.AWS}
+    return Scrape.SERVICE_MONITOR if in_a_cluster and "alerts" in observe else None
+
+
+def _with_scrape(model: _Raw, scrape: Scrape | None) -> _Raw:
+    own = model.get("kubernetes", {})
+    if scrape is None or model["target"] != Target.KUBERNETES or not isinstance(own, Mapping):
+        return model
+    return {**model, "kubernetes": {"scrape": scrape, **own}}
 
 
 def _model_defaults(model: _Raw, platform: Platform) -> _Raw:

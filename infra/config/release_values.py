@@ -70,6 +70,18 @@ ErrorPoints = Annotated[
     DECIMAL,
     Accepts("it is 0 to 100 percentage points", "0.5"),
 ]
+ErrorPercent = Annotated[
+    float,
+    Strict(),
+    Gt(0),
+    Le(100),
+    DECIMAL,
+    Accepts("it is a percentage above 0, up to 100", "0.5"),
+]
+# Two scrapes have to be in it, half a minute apart, whatever their offset.
+WindowMinutes = Annotated[
+    int, Strict(), Ge(2), Le(60), NUMERAL, Accepts("it is 2 to 60 minutes", "10")
+]
 Ratio = Annotated[
     float,
     Strict(),

@@ -135,6 +135,16 @@ def releasing(
             resources=[f"arn:{partition}:cloudwatch:{here}:alarm:servestack-*"],
         ),
         Statement(
+            sid="ChangeDashboard",
+            why="show a model that comes, and no more one that went",
+            actions=[
+                "cloudwatch:DeleteDashboards",
+                "cloudwatch:GetDashboard",
+                "cloudwatch:PutDashboard",
+            ],
+            resources=[f"arn:{partition}:cloudwatch::{account}:dashboard/servestack-*"],
+        ),
+        Statement(
             sid="ChangeBucketSettings",
             why="change its log, tags and encryption; not who may read, nor what is deleted when",
             actions=[

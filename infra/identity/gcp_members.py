@@ -67,7 +67,9 @@ class Deployed:
 
     cluster: bool = False
     vertex: bool = False
-    budget: bool = False
+    mails: bool = False
+    dashboard: bool = False
+    alerts: bool = False
     topic: bool = False
 
 
@@ -85,8 +87,12 @@ def preview_roles(deployed: Deployed) -> Iterator[str]:
         yield "roles/compute.networkViewer"
     if deployed.vertex:
         yield "roles/aiplatform.viewer"
-    if deployed.budget:
+    if deployed.mails:
         yield "roles/monitoring.notificationChannelViewer"
+    if deployed.dashboard:
+        yield "roles/monitoring.dashboardViewer"
+    if deployed.alerts:
+        yield "roles/monitoring.alertPolicyViewer"
     if deployed.topic:
         yield "roles/pubsub.viewer"
 
@@ -97,8 +103,12 @@ def deploy_roles(deployed: Deployed) -> Iterator[str]:
         yield "roles/container.developer"
     if deployed.vertex:
         yield "roles/aiplatform.user"
-    if deployed.budget:
+    if deployed.mails:
         yield "roles/monitoring.notificationChannelEditor"
+    if deployed.dashboard:
+        yield "roles/monitoring.dashboardEditor"
+    if deployed.alerts:
+        yield "roles/monitoring.alertPolicyEditor"
 
 
 def deploy_permissions(deployed: Deployed) -> tuple[str, ...]:

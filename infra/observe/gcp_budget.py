@@ -4,7 +4,7 @@ It counts what carries the stack's label in the stack's project. What Google bil
 (a part of the network, some requests) is not in it.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -19,7 +19,7 @@ _PUBLISHER: Final = "serviceAccount:billing-budget-alert@system.gserviceaccount.
 
 @dataclass(frozen=True, kw_only=True)
 class GcpBudgetArgs:
-    """How much, of what, and who is told at which percentages."""
+    """How much, of what, and which channels are told at which percentages."""
 
     title: str
     billing_account: str
@@ -30,13 +30,13 @@ class GcpBudgetArgs:
     currency: str | None = None
     thresholds: tuple[int, ...] = ()
     forecast_thresholds: tuple[int, ...] = ()
-    emails: tuple[str, ...] = ()
+    channels: Sequence[pulumi.Input[str]] = ()
     topic: str | None = None
     labels: Mapping[str, str] = field(default_factory=dict)
 
 
 class GcpBudget(pulumi.ComponentResource):
-    """The budget, and the channels that it tells; `topic` is the full name of its topic."""
+    """The budget; `topic` is the full name of its topic."""
 
     topic: pulumi.Output[str] | None
 
@@ -44,21 +44,6 @@ class GcpBudget(pulumi.ComponentResource):
         self, name: str, args: GcpBudgetArgs, opts: pulumi.ResourceOptions | None = None
     ) -> None:
         super().__init__(COMPONENT_TYPE, name, None, opts)
-        child = pulumi.ResourceOptions(parent=self)
-        channels = [
-            gcp.monitoring.NotificationChannel(
-                email,
-                gcp.monitoring.NotificationChannelArgs(
-                    project=args.project,
-                    type="email",
-                    display_name=f"{args.title}: {email}",
-                    labels={"email_address": email},
-                    user_labels=dict(args.labels),
-                ),
-                child,
-            )
-            for email in args.emails
-        ]
         self.topic, may_publish = self._topic(name, args)
         key, value = args.label
         gcp.billing.Budget(
@@ -84,12 +69,12 @@ class GcpBudget(pulumi.ComponentResource):
                 ),
                 threshold_rules=list(_rules(args)),
                 all_updates_rule=gcp.billing.BudgetAllUpdatesRuleArgs(
-                    monitoring_notification_channels=[channel.name for channel in channels],
+                    monitoring_notification_channels=list(args.channels),
                     pubsub_topic=self.topic,
                     # Who has no address here is not told nothing: then it is the account's owners.
-                    disable_default_iam_recipients=bool(channels),
+                    disable_default_iam_recipients=bool(args.channels),
                 )
-                if channels or self.topic is not None
+                if args.channels or self.topic is not None
                 else None,
             ),
             pulumi.ResourceOptions(parent=self, depends_on=may_publish),

@@ -16,6 +16,7 @@ from infra.labels import STACK_LABEL, stack_labels
 from infra.observe.aws_budget import AwsBudget, AwsBudgetArgs
 from infra.platforms.aws_archives import read_archives
 from infra.platforms.aws_identity import ci, publishers, serving_roles
+from infra.platforms.aws_observe import watch_on_sagemaker
 from infra.platforms.aws_place import AwsPlace
 from infra.platforms.published import Manifests, require_published
 from infra.platforms.stack import RunningStack, StackOutputs, configured_outputs
@@ -47,7 +48,9 @@ def declare(stack: RunningStack) -> StackOutputs:
             serve_in_cluster,
         )
 
-        served |= serve_in_cluster(place, cluster, servers)
+        in_cluster, shown = serve_in_cluster(place, cluster, servers)
+        served |= in_cluster
+        outputs |= shown
         outputs |= cluster_outputs(place, cluster)
     if endpoints:
         # Amazon's SDK for SageMaker takes a second to load, and not every stack has an endpoint.
@@ -56,6 +59,12 @@ def declare(stack: RunningStack) -> StackOutputs:
         served |= serve_on_sagemaker(place, endpoints, servers)
     for model, more in served.items():
         models[model] |= more
+    if dashboard := watch_on_sagemaker(place):
+        # Of two dashboards the one in the cluster has the longer name.
+        cluster_dashboard = outputs.pop("dashboard", None)
+        outputs |= dashboard
+        if cluster_dashboard is not None:
+            outputs["cluster_dashboard"] = cluster_dashboard
     outputs |= {**publishers(place), **ci(place, cluster, servers), **_budget(place)}
     return StackOutputs(bucket=place.bucket.url, models=models, more=outputs)
 

@@ -25,6 +25,7 @@ from infra.platforms.aws_identity import Server
 from infra.platforms.aws_place import AwsPlace
 from infra.platforms.cluster_models import ClusterPlace, declare_cluster_models
 from infra.platforms.cluster_namespace import declare_namespace
+from infra.platforms.observing import watch_in_cluster
 from infra.serving.tf_serving.args import ClusterAccess
 from infra.serving.tf_serving.bucket_volume import (
     BucketVolume,
@@ -69,8 +70,8 @@ def declare_cluster(place: AwsPlace, asked: ClusterConfig) -> EksCluster:
 
 def serve_in_cluster(
     place: AwsPlace, cluster: EksCluster, servers: Mapping[str, Server]
-) -> Mapping[str, Mapping[str, object]]:
-    """Declare what Kubernetes serves; give what each model adds to its output."""
+) -> tuple[Mapping[str, Mapping[str, object]], Mapping[str, object]]:
+    """Declare what Kubernetes serves; give what each model adds to its output, and the stack."""
     config = place.stack.config
     namespace = config.kubernetes.namespace or namespace_name(place.stack.name)
     before: list[pulumi.Resource] = [
@@ -81,7 +82,7 @@ def serve_in_cluster(
     if config.kubernetes.bucket.mountpoint:
         source = MountedClaim(claim=_CLAIM, of_store=True)
         before.append(_volume(place, namespace, cluster, before))
-    return declare_cluster_models(
+    served = declare_cluster_models(
         place.stack,
         ClusterPlace(
             namespace=namespace,
@@ -95,6 +96,21 @@ def serve_in_cluster(
             providers=[cluster.provider], depends_on=[*before, *servers[name].grants]
         ),
     )
+    shown = watch_in_cluster(
+        place.stack.name,
+        config,
+        namespace,
+        pulumi.ResourceOptions(providers=[cluster.provider], depends_on=before),
+    )
+    # The command works for who has never spoken to the cluster too.
+    known = pulumi.Output.concat(
+        "aws eks update-kubeconfig --name ", cluster.name, " --region ", place.region, " && "
+    )
+    told = {
+        name: {**output, "log": pulumi.Output.concat(known, output["log"])}
+        for name, output in served.items()
+    }
+    return told, shown
 
 
 def cluster_outputs(place: AwsPlace, cluster: EksCluster) -> dict[str, object]:

@@ -54,6 +54,12 @@ def serve_on_sagemaker(
         outputs[name] = {
             "endpoint": made.endpoint.apply(lambda at: f"sagemaker://{place.region}/{at}"),
             "transform_model": made.model_name,
+            "log": made.endpoint.apply(
+                lambda at: (
+                    f"aws logs tail /aws/sagemaker/Endpoints/{at} --since 1h --region "
+                    f"{place.region}"
+                )
+            ),
         }
     return outputs
 

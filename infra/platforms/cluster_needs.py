@@ -6,6 +6,7 @@ from infra.compute.questions import (
     GATEWAY_KINDS,
     KEDA_KIND,
     POD_MONITORING_KIND,
+    PROMETHEUS_RULE_KIND,
     SERVICE_MONITOR_KIND,
     Found,
     Kind,
@@ -104,13 +105,17 @@ def _kinds(
 ) -> Iterator[tuple[str, Sequence[Kind]]]:
     if config.kubernetes.gateway is not None and models:
         yield "kubernetes.gateway", GATEWAY_KINDS
+    alerts = config.observe.alerts is not None and not config.paused
+    if alerts:
+        # Alerts bring monitors with them, which the same operator takes.
+        yield "observe.alerts", (PROMETHEUS_RULE_KIND,)
     for name, model in models.items():
         at = f"models.{name}.kubernetes"
         if model.kubernetes.keda is not None:
             yield f"{at}.keda", (KEDA_KIND,)
         if model.kubernetes.scrape is Scrape.POD_MONITORING:
             yield f"{at}.scrape", (POD_MONITORING_KIND,)
-        if model.kubernetes.scrape is Scrape.SERVICE_MONITOR:
+        if model.kubernetes.scrape is Scrape.SERVICE_MONITOR and not alerts:
             yield f"{at}.scrape", (SERVICE_MONITOR_KIND,)
 
 

@@ -1,4 +1,4 @@
-"""A stack on Google Cloud: services, bucket, identities, cluster, models and budget.
+"""A stack on Google Cloud: services, bucket, identities, cluster, models, and who is told.
 
 The order is the one in which things need each other; what one of them is like is said by the
 modules beside this one, which take the configuration apart.
@@ -12,14 +12,19 @@ import pulumi_gcp as gcp
 from infra.compute.gke import GkeCluster
 from infra.config import StackConfig, Target
 from infra.config.rules.gcp import continent_of, unchecked
-from infra.gcp_names import bucket_name, budget_topic_name, label_value
-from infra.labels import STACK_LABEL, stack_labels
+from infra.gcp_names import bucket_name
+from infra.labels import stack_labels
 from infra.names import namespace_name
-from infra.observe.gcp_budget import GcpBudget, GcpBudgetArgs
 from infra.platforms.cluster_models import ClusterPlace, declare_cluster_models
 from infra.platforms.cluster_namespace import declare_namespace
-from infra.platforms.gcp_cluster import cluster_location, cluster_pools, declare_cluster
+from infra.platforms.gcp_cluster import (
+    cluster_location,
+    cluster_pools,
+    declare_cluster,
+    log_link,
+)
 from infra.platforms.gcp_identity import Server, ci, publishers, serving_identities
+from infra.platforms.gcp_observe import observe
 from infra.platforms.gcp_place import GcpPlace
 from infra.platforms.gcp_vertex import serve_on_vertex
 from infra.platforms.published import require_published
@@ -50,7 +55,7 @@ def declare(stack: RunningStack) -> StackOutputs:
         **_cluster_outputs(place, cluster),
         **publishers(place),
         **ci(place, cluster, servers),
-        **_budget(place),
+        **observe(place, namespace),
     }
     return StackOutputs(bucket=place.bucket.url, models=models, more=outputs)
 
@@ -119,6 +124,7 @@ def _needs(config: StackConfig) -> NeededServices:
         impersonation=config.identity.impersonation,
         kms=config.bucket.kms_key is not None,
         budget=config.budget is not None,
+        observe=config.observe.is_wanted,
         topic=config.budget is not None and config.budget.topic,
     )
 
@@ -138,7 +144,7 @@ def _serve_in_cluster(
     before = list(cluster.ready)
     if place.stack.config.kubernetes.create_namespace:
         before.append(declare_namespace(place.stack.name, namespace, cluster.provider))
-    return declare_cluster_models(
+    served = declare_cluster_models(
         place.stack,
         ClusterPlace(
             namespace=namespace,
@@ -153,6 +159,10 @@ def _serve_in_cluster(
             depends_on=[*before, servers[name].identity, *servers[name].grants],
         ),
     )
+    return {
+        name: {**output, "log": log_link(place, cluster, namespace=namespace, model=name)}
+        for name, output in served.items()
+    }
 
 
 def _cluster_outputs(place: GcpPlace, cluster: GkeCluster | None) -> dict[str, object]:
@@ -166,29 +176,3 @@ def _cluster_outputs(place: GcpPlace, cluster: GkeCluster | None) -> dict[str, o
             "project": place.project,
         }
     }
-
-
-def _budget(place: GcpPlace) -> dict[str, object]:
-    config, stack = place.stack.config, place.stack.name
-    budget = config.budget
-    if budget is None:
-        return {}
-    made = GcpBudget(
-        "budget",
-        GcpBudgetArgs(
-            title=f"servestack {stack}"[:60],
-            billing_account=str(config.gcp.billing_account),
-            project=place.project,
-            project_number=place.project_number,
-            label=(STACK_LABEL, label_value(stack)),
-            monthly=budget.monthly,
-            currency=budget.currency,
-            thresholds=budget.thresholds,
-            forecast_thresholds=budget.forecast_thresholds,
-            emails=budget.emails,
-            topic=budget_topic_name(stack) if budget.topic else None,
-            labels=place.labels,
-        ),
-        place.options(),
-    )
-    return {} if made.topic is None else {"budget_topic": made.topic}

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from typing import Final
+from urllib.parse import quote
 
 import pulumi
 
@@ -68,6 +69,22 @@ def declare_cluster(place: GcpPlace) -> GkeCluster | None:
             labels=place.labels,
         ),
         place.options(),
+    )
+
+
+def log_link(place: GcpPlace, cluster: GkeCluster, *, namespace: str, model: str) -> object:
+    """Give where the console shows what a model's pods wrote, also those that are gone."""
+    wanted = (
+        'resource.type="k8s_container"',
+        f'resource.labels.namespace_name="{namespace}"',
+        f'labels."k8s-pod/app_kubernetes_io/instance"="{model}"',
+    )
+    return pulumi.Output.from_input(cluster.name).apply(
+        lambda name: (
+            "https://console.cloud.google.com/logs/query;query="
+            + quote("\n".join((*wanted, f'resource.labels.cluster_name="{name}"')), safe="")
+            + f"?project={place.project}"
+        )
     )
 
 

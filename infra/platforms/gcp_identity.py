@@ -20,6 +20,7 @@ from infra.identity.gcp import (
 )
 from infra.identity.gcp_members import BUCKET_READER, Deployed
 from infra.names import service_account_name
+from infra.platforms.gcp_observe import mailed
 from infra.platforms.gcp_place import GcpPlace
 
 
@@ -146,7 +147,9 @@ def _github(
             deployed=Deployed(
                 cluster=cluster is not None,
                 vertex=any(model.target is Target.VERTEX for model in config.models.values()),
-                budget=config.budget is not None,
+                mails=bool(mailed(config)),
+                dashboard=config.observe.dashboard,
+                alerts=config.observe.alerts is not None,
                 topic=config.budget is not None and config.budget.topic,
             ),
             project_role_id=custom_role_id(stack, of="deploy"),

@@ -22,6 +22,7 @@ from infra.platforms.cluster_models import (
 )
 from infra.platforms.cluster_namespace import declare_namespace
 from infra.platforms.cluster_needs import lacking, wanted_of
+from infra.platforms.observing import watch_in_cluster
 from infra.platforms.published import require_published
 from infra.platforms.stack import RunningStack, StackOutputs, configured_outputs
 from infra.serving.tf_serving.args import ClusterAccess
@@ -89,7 +90,8 @@ def declare(stack: RunningStack) -> StackOutputs:
     models = configured_outputs(config)
     for name, more in served.items():
         models[name] |= more
-    return StackOutputs(bucket=bucket, models=models, more={"namespace": namespace})
+    shown = watch_in_cluster(stack.name, config, namespace, options(""))
+    return StackOutputs(bucket=bucket, models=models, more={"namespace": namespace, **shown})
 
 
 def ask_cluster(context: str | None, wanted: Wanted) -> Found:

@@ -124,12 +124,7 @@ class VertexPlan:
         endpoint = EndpointSpec(
             place=place,
             owner=owner,
-            endpoint_id=own.endpoint_id
-            or endpoint_id(
-                stack=self.stack.name,
-                model=name,
-                settings=f"{own.endpoint} {own.allowed_projects} {own.kms_key}",
-            ),
+            endpoint_id=planned_endpoint(self.stack.name, name, model),
             kind=own.endpoint.value,
             allowed_projects=own.allowed_projects,
             labels=labels,
@@ -222,6 +217,16 @@ class VertexPlan:
             idle_seconds=own.scale_to_zero_seconds or 0,
             drain_seconds=own.drain_seconds,
         )
+
+
+def planned_endpoint(stack: str, name: str, model: ModelConfig) -> str:
+    """Give the number of a model's endpoint, which is known before there is one."""
+    own = model.vertex
+    return own.endpoint_id or endpoint_id(
+        stack=stack,
+        model=name,
+        settings=f"{own.endpoint} {own.allowed_projects} {own.kms_key}",
+    )
 
 
 def notes(args: VertexModelArgs) -> Iterator[str]:

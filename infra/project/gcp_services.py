@@ -29,6 +29,7 @@ class NeededServices:
     impersonation: bool = False
     kms: bool = False
     budget: bool = False
+    observe: bool = False
     topic: bool = False
 
 
@@ -37,7 +38,7 @@ def needed_services(needs: NeededServices) -> tuple[str, ...]:
     wanted = {
         _ALWAYS: True,
         _CLUSTER: needs.cluster,
-        ("monitoring",): needs.cluster or needs.budget,
+        ("monitoring",): needs.cluster or needs.budget or needs.observe,
         ("containerfilesystem",): needs.cluster and needs.image_streaming,
         ("aiplatform", "artifactregistry"): needs.vertex,
         _FEDERATION: needs.federation,

@@ -94,6 +94,10 @@ ON_AWS: Mapping[str, tuple[Any, Mapping[str, Any]]] = {
     "cluster.gpu_pools.*.partition": ("1g.5gb", _L4),
     "cluster.system_pool.machine_type": ("m6i.2xlarge", {}),
     "identity.publishers": (["arn:aws:iam::123456789012:role/ml-team"], {}),
+    "observe.alerts.emails": (
+        ["ml-team@example.com"],
+        {"observe": {"alerts": {}}, "models": {"heart": {"target": "sagemaker"}}},
+    ),
     "budget.monthly": (400, _BUDGET),
     "budget.currency": ("EUR", _BUDGET),
     "budget.thresholds": ([80, 100], _BUDGET),

@@ -14,6 +14,7 @@ _WINDOW = {"cluster": {"maintenance": {"start": "02:00", "hours": 8}}}
 _GITHUB = {"repository": "example/models", "environment": "production"}
 _CI = {"identity": {"ci": {"github": _GITHUB}}}
 _BUDGET = {"budget": {"monthly": 500}}
+_ALERTS = {"observe": {"alerts": {"error_percent": 3, "latency_ms": 200}}}
 
 # A value for each field, and what else the stack needs beside it.
 CLOUD_EXAMPLES: Mapping[str, tuple[Any, Mapping[str, Any]]] = {
@@ -76,6 +77,11 @@ CLOUD_EXAMPLES: Mapping[str, tuple[Any, Mapping[str, Any]]] = {
     "budget.forecast_thresholds": ([120], _BUDGET),
     "budget.emails": (["ml-team@example.com"], _BUDGET),
     "budget.topic": (True, _BUDGET),
+    "observe.dashboard": (True, {}),
+    "observe.alerts.emails": (["ml-team@example.com"], _ALERTS),
+    "observe.alerts.error_percent": (2.5, _ALERTS),
+    "observe.alerts.latency_ms": (300, _ALERTS),
+    "observe.alerts.window_minutes": (10, _ALERTS),
     "labels": ({"team": "vision"}, {}),
     "paused": (True, {}),
 }

@@ -61,6 +61,7 @@ _CHOSEN: Final[Mapping[str, tuple[str, ...]]] = {
         "nodeLocations",
         "upgradeSettings",
     ),
+    "gcp:monitoring/alertPolicy:AlertPolicy": ("conditions", "notificationChannels"),
     "gcp:billing/budget:Budget": ("amount", "budgetFilter", "thresholdRules"),
 }
 

@@ -70,6 +70,7 @@ EXAMPLES: dict[str, str] = {
     "workloadIdentityPoolProviderId": "github",
     "router": "router",
     "cluster": "cluster",
+    "dashboardJson": '{"displayName": "models"}',
 }
 
 
@@ -87,6 +88,8 @@ def test_what_is_neither_known_nor_made_again_is_what_google_numbers() -> None:
     }
     assert left == {
         "gcp:serviceaccount/key:Key",
+        "gcp:monitoring/alertPolicy:AlertPolicy",
+        "gcp:monitoring/dashboard:Dashboard",
         "gcp:monitoring/notificationChannel:NotificationChannel",
         "gcp:billing/budget:Budget",
     }

@@ -60,6 +60,24 @@ def test_keda_and_gateways_are_told_by_the_keys_that_ask_for_them() -> None:
     assert "no public among its gateways" in said["kubernetes.gateway.name"]
 
 
+def observed(**observe: Any) -> StackConfig:
+    raw = {
+        "platform": "kubernetes",
+        "bucket": {"path": "/mnt/models"},
+        "kubernetes": PLACE,
+        "observe": observe,
+        "models": {"heart": {"version": 1}},
+    }
+    return parse_stack(raw, source="Pulumi.test.yaml")
+
+
+def test_alerts_need_the_operator_and_a_dashboard_needs_nothing() -> None:
+    said = all_missing(observed(alerts={}))
+    assert said.keys() == {"observe.alerts"}
+    assert "PrometheusRule (monitoring.coreos.com/v1)" in said["observe.alerts"]
+    assert all_missing(observed(dashboard=True)) == {}
+
+
 def test_a_model_that_does_not_serve_yet_asks_for_nothing() -> None:
     assert all_missing(stack({"heart": {"kubernetes": {"keda": KEDA}}})) == {}
 

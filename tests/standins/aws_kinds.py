@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from tests.standins.aws_api import Api, pascal
+from tests.standins.provider import ResourceError
 
 Properties = dict[str, Any]
 Made = tuple[str, Properties]
@@ -362,16 +363,15 @@ def _alarm(api: Api, given: Properties) -> Made:
         "PutMetricAlarm",
         AlarmName=given["name"],
         AlarmDescription=given["alarmDescription"],
-        Namespace=given["namespace"],
-        MetricName=given["metricName"],
-        Dimensions=[
-            {"Name": name, "Value": value} for name, value in sorted(given["dimensions"].items())
-        ],
+        Namespace=given.get("namespace"),
+        MetricName=given.get("metricName"),
+        Dimensions=_dimensions(given) if "dimensions" in given else None,
+        Metrics=[_metric_query(one) for one in given.get("metricQueries") or ()] or None,
         Statistic=given.get("statistic"),
         ExtendedStatistic=given.get("extendedStatistic"),
         ComparisonOperator=given["comparisonOperator"],
         Threshold=float(given["threshold"]),
-        Period=given["period"],
+        Period=given.get("period"),
         EvaluationPeriods=given["evaluationPeriods"],
         TreatMissingData=given["treatMissingData"],
         AlarmActions=given.get("alarmActions"),
@@ -380,9 +380,52 @@ def _alarm(api: Api, given: Properties) -> Made:
     return given["name"], {"arn": f"arn:aws:cloudwatch:alarm:{given['name']}"}
 
 
+def _dimensions(given: Properties) -> list[Properties]:
+    named = sorted(given["dimensions"].items())
+    return [{"Name": name, "Value": value} for name, value in named]
+
+
+def _metric_query(given: Properties) -> Properties:
+    asked = {"Id": given["id"], "ReturnData": given.get("returnData", False)}
+    if expression := given.get("expression"):
+        return {**asked, "Expression": expression, "Label": given["label"]}
+    metric = given["metric"]
+    named = {"Namespace": metric["namespace"], "MetricName": metric["metricName"]}
+    return asked | {
+        "MetricStat": {
+            "Metric": {**named, "Dimensions": _dimensions(metric)},
+            "Period": metric["period"],
+            "Stat": metric["stat"],
+        }
+    }
+
+
 def _read_alarm(api: Api, id_: str, _: Properties) -> Mapping[str, Any] | None:
     found = api.call("cloudwatch", "DescribeAlarms", AlarmNames=[id_])["MetricAlarms"]
     return {} if found else None
+
+
+def _dashboard(api: Api, given: Properties) -> Made:
+    name = given["dashboardName"]
+    told = api.call(
+        "cloudwatch", "PutDashboard", DashboardName=name, DashboardBody=given["dashboardBody"]
+    )
+    if told.get("DashboardValidationMessages"):
+        raise ResourceError(f"PutDashboard: {told['DashboardValidationMessages']}")
+    return name, {"dashboardArn": f"arn:aws:cloudwatch::123456789012:dashboard/{name}"}
+
+
+def _subscription(api: Api, given: Properties) -> Made:
+    arn = api.call(
+        "sns",
+        "Subscribe",
+        TopicArn=given["topic"],
+        Protocol=given["protocol"],
+        Endpoint=given["endpoint"],
+        ReturnSubscriptionArn=True,
+    )["SubscriptionArn"]
+    # Nobody has followed the link in the mail yet.
+    return arn, {"arn": arn, "pendingConfirmation": True}
 
 
 def _budget(api: Api, given: Properties) -> Made:
@@ -871,6 +914,20 @@ KINDS: Final[Mapping[str, Kind]] = {
         read=_read_alarm,
         update=lambda api, _id, _old, new: _alarm(api, new),
         replacing=frozenset({"name"}),
+        outputs=_ARN,
+    ),
+    "aws:cloudwatch/dashboard:Dashboard": Kind(
+        create=_dashboard,
+        delete=lambda api, id_, _: api.call("cloudwatch", "DeleteDashboards", DashboardNames=[id_]),
+        read=_asked("cloudwatch", "GetDashboard", "DashboardName"),
+        update=lambda api, _id, _old, new: _dashboard(api, new),
+        replacing=frozenset({"dashboardName"}),
+        outputs=frozenset({"dashboardArn"}),
+    ),
+    "aws:sns/topicSubscription:TopicSubscription": Kind(
+        create=_subscription,
+        delete=_named("sns", "Unsubscribe", "SubscriptionArn"),
+        immutable=True,
         outputs=_ARN,
     ),
     "aws:budgets/budget:Budget": Kind(

@@ -323,6 +323,29 @@ KINDS: Final[Mapping[str, Kind]] = {
         outputs=lambda id_, _: {"name": id_, "verificationStatus": ""},
         replacing=frozenset({"project", "type"}),
     ),
+    "gcp:monitoring/dashboard:Dashboard": Kind(
+        service="monitoring",
+        id=lambda inputs: (
+            f"projects/{project_number(inputs['project'])}/dashboards/"
+            f"{digits(inputs['project'], json.loads(inputs['dashboardJson'])['displayName'])}"
+        ),
+        replacing=frozenset({"project"}),
+    ),
+    "gcp:monitoring/alertPolicy:AlertPolicy": Kind(
+        service="monitoring",
+        id=lambda inputs: (
+            f"projects/{inputs['project']}/alertPolicies/"
+            f"{digits(inputs['project'], inputs['displayName'])}"
+        ),
+        outputs=lambda id_, _: {"name": id_, "creationRecords": []},
+        replacing=frozenset({"project"}),
+        needs=lambda inputs: tuple(inputs.get("notificationChannels") or ()),
+        holds=True,
+        words={
+            "combiner": ("AND", "OR", "AND_WITH_MATCHING_RESOURCE"),
+            "severity": ("CRITICAL", "ERROR", "WARNING"),
+        },
+    ),
     "gcp:pubsub/topic:Topic": Kind(
         service="pubsub",
         id=lambda inputs: f"projects/{inputs['project']}/topics/{inputs['name']}",

@@ -1,4 +1,4 @@
-"""A real Prometheus for the tests, where Debian's package of it can be had.
+"""A real Prometheus for the tests, and promtool beside it, where Debian's package of it can be had.
 
 The package is unpacked into the cache and not installed, so no service is started and no root is
 needed. Which version that is, is Debian's choice; nothing but tests runs it.
@@ -17,14 +17,15 @@ from tools.engine.errors import EngineError
 from tools.engine.progress import end_in_order_on_sigterm, say
 
 _PACKAGE: Final = "prometheus"
+_PROGRAMS: Final = ("prometheus", "promtool")
 
 
 def ensure_prometheus(*, environ: Mapping[str, str], progress: Callable[[str], None]) -> Path:
-    """Return the program: of PATH, of the cache, or out of Debian's package."""
+    """Return the server: of PATH, of the cache, or out of Debian's package; promtool is beside."""
     found = shutil.which("prometheus", path=environ.get("PATH"))
     if found is not None:
         return Path(found)
-    final = cache_directory(environ) / "servers" / "debian-prometheus"
+    final = cache_directory(environ) / "servers" / "debian-prometheus-and-promtool"
     program = final / "prometheus"
     if program.exists():
         return program
@@ -36,7 +37,8 @@ def ensure_prometheus(*, environ: Mapping[str, str], progress: Callable[[str], N
             progress("fetching Debian's package of Prometheus, once")
             with staged(final) as (content, scratch):
                 _unpack(scratch, environ)
-                shutil.move(scratch / "usr" / "bin" / "prometheus", content)
+                for name in _PROGRAMS:
+                    shutil.move(scratch / "usr" / "bin" / name, content)
     return program
 
 

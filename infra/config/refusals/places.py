@@ -68,6 +68,20 @@ PLACE_REFUSALS: Final = (
         reason="a stack in a cloud makes its own cluster",
         remedy="Remove the line, or write: servestack:platform: kubernetes",
     ),
+    Refusal(
+        field="observe",
+        platforms=LOCAL,
+        reason="nothing on this machine keeps metrics, shows them or mails",
+        remedy="Remove the section; a Prometheus of yours finds a model's metrics below its output "
+        "rest, at /monitoring/prometheus/metrics",
+    ),
+    Refusal(
+        field="observe.alerts.emails",
+        platforms=KUBERNETES,
+        reason="in a cluster it is its Alertmanager that mails",
+        remedy="Remove the line, and route alerts with the label servestack_stack to a receiver "
+        "there",
+    ),
     # Which target fits which platform.
     Refusal(
         field="models.*.target",

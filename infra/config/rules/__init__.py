@@ -11,6 +11,7 @@ from infra.config.rules.gcp import gcp_findings
 from infra.config.rules.kubernetes import kubernetes_findings
 from infra.config.rules.local import port_findings
 from infra.config.rules.models import model_findings
+from infra.config.rules.observe import observe_findings
 from infra.config.rules.places import place_findings
 from infra.config.rules.rollout import rollout_findings
 from infra.config.rules.sagemaker import sagemaker_findings
@@ -25,6 +26,7 @@ def broken_rules(stack: StackConfig) -> Iterator[Finding]:
     yield from port_findings(stack)
     yield from cluster_findings(stack)
     yield from budget_findings(stack)
+    yield from observe_findings(stack)
     yield from gcp_findings(stack)
     yield from kubernetes_findings(stack)
     yield from vertex_findings(stack)

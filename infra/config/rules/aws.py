@@ -17,7 +17,7 @@ from infra.compute.aws_accelerators import (
 from infra.config.model import StackConfig
 from infra.config.problems import Finding
 from infra.config.sections.cluster import ClusterConfig, GpuPoolConfig
-from infra.config.values import Platform
+from infra.config.values import Platform, Target
 
 # What EKS asks of a control plane's subnets.
 _LEAST_ZONES: Final = 2
@@ -48,6 +48,12 @@ def unchecked(stack: StackConfig) -> Iterator[str]:
         key = f"servestack:cluster.gpu_pools.{name}"
         if pool.machine_type and accelerators_in(pool.machine_type) is None:
             yield f"{key}.machine_type: {pool.machine_type} is not known here, so it is not checked"
+    in_cluster = any(model.target is Target.KUBERNETES for model in stack.models.values())
+    if stack.observe.alerts is not None and in_cluster:
+        yield (
+            "servestack:observe.alerts: whether the cluster has the Prometheus operator "
+            "(https://prometheus-operator.dev) is not checked; without it the update fails"
+        )
 
 
 def _bucket(stack: StackConfig) -> Iterator[Finding]:

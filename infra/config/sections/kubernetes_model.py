@@ -144,7 +144,9 @@ class KubernetesModelConfig(Section):
         default=15, description="How long a pod that goes still answers."
     )
     scrape: ScrapeChoice = Field(
-        default=Scrape.ANNOTATIONS, description="How a Prometheus finds the metrics."
+        default=Scrape.ANNOTATIONS,
+        description="How a Prometheus finds the metrics. With an `observe` section the default is "
+        "what its alerts and, on Google Cloud, its dashboard are made from.",
     )
     load: LoadMetricsConfig | None = Field(
         default=None, description="Load besides the CPU's; the numbers are those of autoscaling."

@@ -1,0 +1,86 @@
+"""What is shown and watched of one model, whatever shows it: charts and conditions. Pure data.
+
+Both are made of queries of Prometheus's language, which Grafana, the Prometheus operator and Cloud
+Monitoring all speak.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+Unit = Literal["requests/s", "%", "ms", "count"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Query:
+    """Some lines of a chart; `legend` names each by its labels: `{{status}}`."""
+
+    expression: str
+    legend: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Chart:
+    """One chart."""
+
+    title: str
+    unit: Unit
+    queries: Sequence[Query]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limits:
+    """From where on somebody is told; what is None is not watched."""
+
+    error_percent: float
+    latency_ms: int | None
+    window_minutes: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Condition:
+    """What rings: for each line that the expression has, and as long as it has it.
+
+    `what` is a constant of ours, `said` a sentence for whoever is woken by it.
+    """
+
+    what: Literal["errors", "latency"]
+    expression: str
+    said: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Watched:
+    """A model with its charts and its conditions."""
+
+    model: str
+    charts: Sequence[Chart]
+    conditions: Sequence[Condition] = ()
+
+
+def error_share(failed: str, all_: str, *, by: str, window: str) -> str:
+    """Give the percentage of requests that failed; nothing where none did."""
+    return (
+        f"100 * sum by ({by}) (rate({failed}[{window}])) / sum by ({by}) (rate({all_}[{window}]))"
+    )
+
+
+def quantile(fraction: float, buckets: str, *, by: str, window: str) -> str:
+    """Give a quantile of a histogram, in the unit of its buckets."""
+    return f"histogram_quantile({fraction:g}, sum by (le, {by}) (rate({buckets}[{window}])))"
+
+
+def said_of_errors(model: str, limits: Limits) -> str:
+    """Say when the share of errors rings."""
+    return (
+        f"More than {limits.error_percent:g} % of the requests to {model} failed in the last "
+        f"{limits.window_minutes} minutes"
+    )
+
+
+def said_of_latency(model: str, limits: Limits) -> str:
+    """Say when latency rings."""
+    return (
+        f"One answer of {model} in a hundred took more than {limits.latency_ms} ms in the last "
+        f"{limits.window_minutes} minutes"
+    )

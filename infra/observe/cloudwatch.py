@@ -1,0 +1,147 @@
+"""A dashboard for CloudWatch of models on SageMaker, as the JSON of its API. Pure.
+
+https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/CloudWatch-Dashboard-Body-Structure.html
+and https://docs.aws.amazon.com/sagemaker/latest/dg/monitoring-cloudwatch.html
+"""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+INVOCATIONS: Final = "AWS/SageMaker"
+MICROS_PER_MS: Final = 1000
+_INSTANCES: Final = "/aws/sagemaker/Endpoints"
+_COLUMNS: Final = 24
+_WIDTH: Final = 8
+_HEIGHT: Final = 6
+_PERIOD_SECONDS: Final = 60
+
+
+@dataclass(frozen=True, kw_only=True)
+class EndpointModel:
+    """A model behind an endpoint, the variants that answer there, and those that only listen.
+
+    `watched` is false where the model has alarms of its own.
+    """
+
+    model: str
+    endpoint: str
+    variants: Sequence[str]
+    shadows: Sequence[str] = ()
+    is_serverless: bool = False
+    has_gpu: bool = False
+    watched: bool = True
+
+    @property
+    def shown(self) -> Sequence[str]:
+        """Give every variant."""
+        return (*self.variants, *self.shadows)
+
+
+Metric = list[Any]
+_Chart = tuple[str, list[Metric]]
+
+
+def cloudwatch_dashboard(*, region: str, models: Sequence[EndpointModel]) -> str:
+    """Write the dashboard."""
+    return json.dumps({"widgets": list(_widgets(region, models))}, sort_keys=True)
+
+
+def error_share(failed: Sequence[str], all_: str) -> str:
+    """Give the percentage of requests that failed, by the ids of the metrics."""
+    counted = " + ".join(f"FILL({one}, 0)" for one in failed)
+    return f"IF({all_} > 0, 100 * ({counted}) / {all_}, 0)"
+
+
+def _widgets(region: str, models: Sequence[EndpointModel]) -> Iterator[dict[str, Any]]:
+    top = 0
+    for model in models:
+        heading = {"markdown": f"## {model.model}"}
+        yield {"type": "text", "x": 0, "y": top, "width": _COLUMNS, "height": 1} | {
+            "properties": heading
+        }
+        top += 1
+        charts = list(_charts(model))
+        for index, (title, metrics) in enumerate(charts):
+            row, column = divmod(index, _COLUMNS // _WIDTH)
+            yield {
+                "type": "metric",
+                "x": column * _WIDTH,
+                "y": top + row * _HEIGHT,
+                "width": _WIDTH,
+                "height": _HEIGHT,
+                "properties": {
+                    "title": title,
+                    "region": region,
+                    "view": "timeSeries",
+                    "stat": "Sum",
+                    "period": _PERIOD_SECONDS,
+                    "yAxis": {"left": {"min": 0}},
+                    "metrics": metrics,
+                },
+            }
+        top += -(-len(charts) * _WIDTH // _COLUMNS) * _HEIGHT
+
+
+def _charts(model: EndpointModel) -> Iterator[_Chart]:
+    def each(metric: str, stat: str, label: str, namespace: str = INVOCATIONS) -> Iterator[Metric]:
+        for variant in model.shown:
+            said = {"stat": stat, "label": f"{variant} {label}".strip()}
+            yield [*_line(model, variant, metric, namespace), said]
+
+    yield "Requests a minute", list(each("Invocations", "Sum", ""))
+    yield (
+        "Failed requests a minute",
+        [
+            *each("Invocation4XXErrors", "Sum", "4xx"),
+            *each("Invocation5XXErrors", "Sum", "5xx"),
+        ],
+    )
+    yield "Failed requests (%)", list(_failed(model))
+    yield "Latency of the model (ms)", list(_latency(model, "ModelLatency", ("p50", "p99")))
+    yield "Latency of SageMaker itself (ms)", list(_latency(model, "OverheadLatency", ("p99",)))
+    if model.is_serverless:
+        yield "Time to start (ms)", list(_latency(model, "ModelSetupTime", ("p99",)))
+        return
+    uses = ("CPUUtilization", "MemoryUtilization", *(("GPUUtilization",) if model.has_gpu else ()))
+    yield (
+        "Use of the instances (%; 100 is one core or one GPU)",
+        [line for use in uses for line in each(use, "Average", use, _INSTANCES)],
+    )
+
+
+def _failed(model: EndpointModel) -> Iterator[Metric]:
+    parts = {"Invocations": "all", "Invocation4XXErrors": "e4", "Invocation5XXErrors": "e5"}
+    for number, variant in enumerate(model.shown):
+        ids = {metric: f"{id_}{number}" for metric, id_ in parts.items()}
+        all_, *failed = ids.values()
+        yield [{"expression": error_share(failed, all_), "label": variant, "id": f"share{number}"}]
+        for metric, id_ in ids.items():
+            hidden = {"id": id_, "visible": False, "stat": "Sum"}
+            yield [*_line(model, variant, metric, INVOCATIONS), hidden]
+
+
+def _latency(model: EndpointModel, metric: str, stats: Sequence[str]) -> Iterator[Metric]:
+    for number, variant in enumerate(model.shown):
+        for stat in stats:
+            id_ = f"{stat}v{number}"
+            yield [
+                {
+                    "expression": f"{id_} / {MICROS_PER_MS}",
+                    "label": f"{variant} {stat}",
+                    "id": f"ms{id_}",
+                }
+            ]
+            hidden = {"id": id_, "visible": False, "stat": stat}
+            yield [*_line(model, variant, metric, INVOCATIONS), hidden]
+
+
+def _line(model: EndpointModel, variant: str, metric: str, namespace: str) -> Metric:
+    dimensions = dimensions_of(model, variant)
+    return [namespace, metric, *(word for pair in dimensions.items() for word in pair)]
+
+
+def dimensions_of(model: EndpointModel, variant: str) -> Mapping[str, str]:
+    """Give what SageMaker tells a variant's metrics apart by."""
+    return {"EndpointName": model.endpoint, "VariantName": variant}

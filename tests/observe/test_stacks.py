@@ -1,0 +1,213 @@
+"""What a stack declares for whom: each platform's own, and nothing where nothing is asked for."""
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import pytest
+
+from infra.compute.questions import Found, Wanted
+from infra.config import ConfigError, parse_stack
+from infra.program import main
+from tests.aws.declaring import declared as declared_on_aws
+from tests.aws.moto_server import CREDENTIALS, empty, moto_server
+from tests.declaring import Declaration, declare
+from tests.gcp.declaring import declared as declared_on_gcp
+from tests.standins.aws_api import Api
+from tests.standins.aws_kinds import KINDS
+
+MAIL, OTHER = "ml-team@example.com", "on-call@example.com"
+GCP: Mapping[str, Any] = {
+    "platform": "gcp",
+    "gcp": {
+        "project": "example-ml",
+        "region": "europe-west4",
+        "billing_account": "000000-000000-000000",
+    },
+    "cluster": {},
+    "models": {"heart": {}, "digits": {"target": "vertex"}},
+}
+AWS: Mapping[str, Any] = {
+    "platform": "aws",
+    "aws": {"account": "123456789012", "region": "eu-central-1"},
+    "models": {
+        "heart": {"target": "sagemaker"},
+        "eyes": {"target": "sagemaker", "sagemaker": {"alarms": {"latency_ms": 80}}},
+    },
+}
+CHANNEL = "gcp:monitoring/notificationChannel:NotificationChannel"
+POLICY = "gcp:monitoring/alertPolicy:AlertPolicy"
+ALARM = "aws:cloudwatch/metricAlarm:MetricAlarm"
+
+
+def told(raw: Mapping[str, Any]) -> dict[str, str]:
+    """Give each mistake by its key."""
+    try:
+        parse_stack(raw, source="Pulumi.test.yaml")
+    except ConfigError as error:
+        return {problem.key: f"{problem.rule}. {problem.remedy}" for problem in error.problems}
+    return {}
+
+
+def on_kubernetes(monkeypatch: pytest.MonkeyPatch, **more: Any) -> Declaration:
+    def ask_cluster(_: str | None, __: Wanted) -> Found:
+        return Found(
+            minor=34,
+            namespace=None,
+            missing_kinds={},
+            missing_objects=frozenset(),
+            missing_metrics=frozenset(),
+            nodes=(),
+        )
+
+    monkeypatch.setattr("infra.platforms.kubernetes.ask_cluster", ask_cluster)
+    raw = {
+        "platform": "kubernetes",
+        "bucket": {"path": "/mnt/models"},
+        "kubernetes": {"context": "kind-kind"},
+        "models": {"heart": {}},
+        **more,
+    }
+    config = {
+        f"servestack:{key}": value if isinstance(value, str) else json.dumps(value)
+        for key, value in raw.items()
+    }
+    monkeypatch.setenv("PULUMI_CONFIG", json.dumps(config))
+    return declare(main)
+
+
+def test_a_cluster_gets_a_dashboard_for_grafanas_sidecar_and_rules_for_the_operator(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    made = on_kubernetes(monkeypatch, observe={"dashboard": True, "alerts": {"latency_ms": 300}})
+    shown = made.one("kubernetes:core/v1:ConfigMap").inputs
+    assert shown["metadata"]["labels"]["grafana_dashboard"] == "1"
+    (document,) = (json.loads(text) for text in shown["data"].values())
+    assert made.exports["dashboard"] == f"/d/{document['uid']}"
+    rules = made.one("kubernetes:monitoring.coreos.com/v1:PrometheusRule").inputs
+    (group,) = rules["spec"]["groups"]
+    assert [rule["expr"].rpartition("> ")[2] for rule in group["rules"]] == ["1", "300"]
+    assert rules["metadata"]["namespace"] == shown["metadata"]["namespace"]
+
+
+def test_nothing_is_made_where_nothing_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = on_kubernetes(monkeypatch)
+    assert "dashboard" not in made.exports
+    assert not made.of_type("servestack:observe:ClusterWatch")
+
+
+def test_a_paused_stack_keeps_its_dashboard_and_rings_no_more(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    observe = {"dashboard": True, "alerts": {}}
+    made = on_kubernetes(monkeypatch, observe=observe, paused=True)
+    assert made.of_type("kubernetes:core/v1:ConfigMap")
+    assert not made.of_type("kubernetes:monitoring.coreos.com/v1:PrometheusRule")
+
+
+def test_google_mails_each_address_from_one_channel_whoever_tells_it() -> None:
+    made = declared_on_gcp(
+        {
+            **GCP,
+            "budget": {"monthly": 500, "emails": [MAIL]},
+            "observe": {"alerts": {"emails": [MAIL, OTHER]}},
+        }
+    )
+    assert {one.name for one in made.of_type(CHANNEL)} == {MAIL, OTHER}
+    policies = made.of_type(POLICY)
+    assert {one.name for one in policies} == {"heart-errors", "digits-errors"}
+    assert all(len(one.inputs["notificationChannels"]) == 2 for one in policies)
+    rule = made.one("gcp:billing/budget:Budget").inputs["allUpdatesRule"]
+    assert len(rule["monitoringNotificationChannels"]) == 1
+
+
+def test_a_channel_that_the_budget_had_stays_the_same_channel() -> None:
+    made = declared_on_gcp({**GCP, "budget": {"monthly": 500, "emails": [MAIL]}})
+    (alias,) = made.one(CHANNEL).request.aliases
+    assert alias.spec.parentUrn.endswith("::servestack:observe:GcpBudget::budget")
+
+
+def test_googles_conditions_stand_alone_and_need_no_metric_to_begin_with() -> None:
+    made = declared_on_gcp({**GCP, "observe": {"alerts": {"latency_ms": 300}}})
+    policies = made.of_type(POLICY)
+    assert len(policies) == 4
+    for policy in policies:
+        (condition,) = policy.inputs["conditions"]
+        query = condition["conditionPrometheusQueryLanguage"]
+        assert query["disableMetricValidation"] is True
+        is_vertex = policy.name.startswith("digits")
+        assert ("aiplatform_googleapis_com:" in query["query"]) == is_vertex
+        assert (":tensorflow:serving:" in query["query"]) != is_vertex
+
+
+def test_googles_prometheus_is_told_of_the_metrics_that_are_shown() -> None:
+    watched = parse_stack({**GCP, "observe": {"dashboard": True}}, source="test")
+    assert watched.models["heart"].kubernetes.scrape == "pod-monitoring"
+    plain = parse_stack(GCP, source="test")
+    assert plain.models["heart"].kubernetes.scrape == "annotations"
+    wrong = {"heart": {"kubernetes": {"scrape": "annotations"}}}
+    said = told({**GCP, "models": wrong, "observe": {"dashboard": True}})
+    assert "managed Prometheus" in said["servestack:models.heart.kubernetes.scrape"]
+
+
+def test_a_dashboard_of_google_does_not_hold_any_number_of_models() -> None:
+    models: dict[str, Any] = {f"model-{number}": {} for number in range(13)}
+    said = told({**GCP, "models": models, "observe": {"dashboard": True}})
+    assert said.keys() == {"servestack:observe.dashboard"}
+
+
+def test_mails_are_refused_where_nobody_would_send_them() -> None:
+    alerts = {"observe": {"alerts": {"emails": [MAIL]}}}
+    key = "servestack:observe.alerts.emails"
+    kubernetes = {"platform": "kubernetes", "bucket": {"path": "/mnt/models"}, "models": {}}
+    assert "Alertmanager" in told({**kubernetes, **alerts})[key]
+    only_eyes = {"eyes": AWS["models"]["eyes"]}
+    assert "sagemaker.alarms" in told({**AWS, "models": only_eyes, **alerts})[key]
+    assert told({**AWS, **alerts}) == {}
+    local = told({"platform": "local", "models": {}, **alerts})
+    assert "/monitoring/prometheus/metrics" in local["servestack:observe"]
+
+
+@pytest.fixture(scope="module")
+def aws_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with moto_server(tmp_path_factory.mktemp("moto")) as url:
+        yield url
+
+
+@pytest.mark.slow
+def test_cloudwatch_takes_dashboard_and_alarms_and_tells_who_is_named(
+    aws_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    empty(aws_url)
+    for name, value in {**CREDENTIALS, "AWS_ENDPOINT_URL": aws_url}.items():
+        monkeypatch.setenv(name, value)
+    api = Api("eu-central-1")
+    alerts = {"emails": [MAIL], "error_percent": 2.5, "latency_ms": 300, "window_minutes": 10}
+    made = declared_on_aws({**AWS, "observe": {"dashboard": True, "alerts": alerts}}, monkeypatch)
+    watch = made.one("servestack:observe:AwsWatch").urn
+    for one in made.resources:
+        if one.parent == watch:
+            inputs = dict(one.inputs)
+            if "topic" in inputs:
+                inputs["topic"] = api.call("sns", "ListTopics")["Topics"][0]["TopicArn"]
+            KINDS[one.type].create(api, json.loads(json.dumps(inputs), parse_float=_whole))
+    alarms = {
+        one["AlarmName"]: one for one in api.call("cloudwatch", "DescribeAlarms")["MetricAlarms"]
+    }
+    assert len(alarms) == 2, "the model with alarms of its own gets none"
+    (errors,) = (one for one in alarms.values() if one.get("Metrics"))
+    assert errors["Threshold"] == 2.5
+    periods = {one["MetricStat"]["Period"] for one in errors["Metrics"] if "MetricStat" in one}
+    assert periods == {600}
+    (latency,) = (one for one in alarms.values() if not one.get("Metrics"))
+    assert (latency["Threshold"], latency["ExtendedStatistic"]) == (300_000, "p99")
+    (subscribed,) = api.call("sns", "ListSubscriptions")["Subscriptions"]
+    assert (subscribed["Protocol"], subscribed["Endpoint"]) == ("email", MAIL)
+    assert all(one["AlarmActions"] == [subscribed["TopicArn"]] for one in alarms.values())
+    (entry,) = api.call("cloudwatch", "ListDashboards")["DashboardEntries"]
+    assert made.exports["dashboard"].endswith(f"#dashboards/dashboard/{entry['DashboardName']}")
+
+
+def _whole(text: str) -> float | int:
+    number = float(text)
+    return int(number) if number.is_integer() else number
