@@ -12,7 +12,8 @@ import pytest
 
 from tests.cluster.serving_stack import PROGRAM, MakeStack, ServingStack
 from tests.engine.harness import Project
-from tests.standins.kubernetes.client import Client
+from tests.observe.examples import observation
+from tests.standins.kubernetes.client import ApiError, Client
 from tools.cluster.control_plane import Cluster
 
 pytestmark = [pytest.mark.slow, pytest.mark.engine, pytest.mark.cluster]
@@ -204,3 +205,27 @@ def test_every_kind_of_object_is_taken_with_strict_eyes(
     assert stack.model()["rest"] == "http://heart.models.example.com"
     assert stack.model()["share"] == 10
     stack.project.expect_no_changes()
+
+
+def test_the_server_takes_a_dashboard_and_alerts_to_the_letter(
+    extended_cluster: Cluster, api: Client
+) -> None:
+    del extended_cluster
+    found = observation("default")
+    assert found.keys() == {"ConfigMap", "PrometheusRule"}
+    for one in found.values():
+        assert api.call("POST", path_of(one), one, **JUDGED_ONLY)["kind"] == one["kind"]
+    found["PrometheusRule"]["spec"]["groups"][0]["rules"][0]["alarm"] = "x"
+    rules = found["PrometheusRule"]
+    with pytest.raises(ApiError, match="alarm"):
+        api.call("POST", path_of(rules), rules, **JUDGED_ONLY)
+
+
+# Nothing stays: the server checks, and forgets.
+JUDGED_ONLY = {"dryRun": "All", "fieldValidation": "Strict"}
+
+
+def path_of(found: dict[str, Any]) -> str:
+    version = found["apiVersion"]
+    start = f"/apis/{version}" if "/" in version else f"/api/{version}"
+    return f"{start}/namespaces/default/{found['kind'].lower()}s"

@@ -20,7 +20,8 @@ from infra.observe.google_dashboard import google_dashboard
 from infra.observe.prometheus_rules import rule_groups
 from infra.serving.rendering import METRICS_PATH
 from tests.observe.examples import SCRAPINGS, in_cluster, on_vertex
-from tools.prometheus.acquire import find_prometheus
+from tools.engine.errors import EngineError
+from tools.servers.prometheus import ensure_prometheus
 
 # What each way of scraping adds to a metric, of a pod of the canary's.
 ADDED: dict[Scraping, dict[str, str]] = {
@@ -39,10 +40,14 @@ READY_SECONDS = 60.0
 
 @pytest.fixture(scope="module")
 def programs() -> dict[str, Path]:
-    found = find_prometheus(os.environ)
-    if found is None:
-        pytest.skip("NO PROMETHEUS here, so no query was tried: python -m tools.prometheus")
-    return found
+    try:
+        server = ensure_prometheus(environ=os.environ, progress=print)
+    except EngineError as error:
+        pytest.skip(f"NO PROMETHEUS, so no query was tried: {error}")
+    promtool = server.with_name("promtool")
+    if not promtool.exists():
+        pytest.skip(f"NO PROMTOOL beside {server}, so no query was tried")
+    return {"prometheus": server, "promtool": promtool}
 
 
 def checked(promtool: Path, directory: Path, groups: object) -> str:

@@ -35,13 +35,16 @@ def test_a_prometheus_comes_from_debians_package_once(tmp_path: Path) -> None:
     bin_ = tmp_path / "bin"
     log = tmp_path / "log"
     executable(bin_ / "apt-get", f"#!/bin/sh\necho $1 >>{log}; : >prometheus_1.deb\n")
-    executable(bin_ / "dpkg-deb", "#!/bin/sh\nmkdir -p usr/bin; : >usr/bin/prometheus\n")
+    executable(
+        bin_ / "dpkg-deb", "#!/bin/sh\nmkdir -p usr/bin; cd usr/bin; : >prometheus; : >promtool\n"
+    )
     environ = {
         "PATH": f"{bin_}:{bare_path(tmp_path / 'bare')}",
         "SERVESTACK_CACHE": str(tmp_path / "c"),
     }
     first = ensure_prometheus(environ=environ, progress=print)
     assert first.is_file()
+    assert first.with_name("promtool").exists()
     assert ensure_prometheus(environ=environ, progress=print) == first
     assert log.read_text() == "download\n"
 
