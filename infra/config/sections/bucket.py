@@ -54,6 +54,6 @@ class BucketConfig(Section):
     )
     hierarchical_namespace: YesNo = Field(
         default=False,
-        description="Make folders real, so that a whole folder is renamed in one step. "
+        description="Make folders real: more requests a second from the start, quicker listings. "
         "It cannot be changed later.",
     )
