@@ -26,6 +26,8 @@ _ORPHAN_SECONDS: Final = 120.0
 _PAUSE_SECONDS: Final = 0.2
 # The argument by which the Automation API marks the engines that it starts.
 _STARTED_BY_US: Final = "auto.local"
+# How a command of ours is started: by its name, or as a module.
+_COMMANDS: Final = frozenset({"servestack", "infra.releases.cli"})
 
 
 @contextlib.contextmanager
@@ -105,8 +107,7 @@ def clear_stale_locks(
 ) -> None:
     """Take away the lock of an engine that is gone; refuse while one works.
 
-    Called while this command holds the stack. So an engine that a command of ours started is an
-    orphan: what it began is let come to its end.
+    An engine whose command was killed is an orphan: what it began is let come to its end.
     """
     deadline = time.monotonic() + _ORPHAN_SECONDS
     told = False
@@ -133,9 +134,14 @@ def clear_stale_locks(
 def _is_orphan(lock: EngineLock) -> bool:
     holder = lock.holder() if lock.host == platform.node() else None
     try:
-        return holder is not None and _STARTED_BY_US in holder.cmdline()
+        if holder is None or _STARTED_BY_US not in holder.cmdline():
+            return False
+        # From another checkout, on the same state, a command may be at work with it.
+        parent = holder.parent()
+        words = parent.cmdline() if parent is not None else []
     except psutil.Error:
         return False
+    return _COMMANDS.isdisjoint(Path(word).name for word in words)
 
 
 def _end_orphaned_providers(state: Path) -> None:

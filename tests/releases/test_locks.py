@@ -112,6 +112,25 @@ def test_the_engine_of_a_killed_command_is_let_come_to_its_end(
         ]
 
 
+def test_the_engine_of_a_command_in_another_checkout_is_no_orphan(
+    tmp_path: Path, said: list[str]
+) -> None:
+    start = (
+        "import subprocess, sys; engine = subprocess.Popen([sys.executable, '-c', "
+        "'import sys; sys.stdin.read()', '--exec-kind', 'auto.local']); "
+        "print(engine.pid, flush=True); engine.wait()"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", start, "servestack"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as command:
+        assert command.stdout is not None
+        pid = int(command.stdout.readline())
+        write_lock(tmp_path, pid=pid)
+        with pytest.raises(UpdateRunningError, match=rf"ann@.*, pid {pid}, since 20"):
+            clear_stale_locks(tmp_path, "local", say=said.append, cancel=lambda: None)
+    assert said == []
+
+
 def test_locks_of_other_stacks_do_not_matter(
     tmp_path: Path, engine_by_hand: subprocess.Popen[bytes]
 ) -> None:
