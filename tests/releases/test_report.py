@@ -7,13 +7,16 @@ import json
 import os
 import re
 import subprocess
+from collections import Counter
 from dataclasses import replace
+from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from markdown_it import MarkdownIt
 
 from infra.config import StackConfig, parse_stack
 from infra.releases.before import affected_stacks, config_before
@@ -201,6 +204,61 @@ def test_nothing_from_outside_becomes_markup(text: str) -> None:
         assert line.startswith(allowed) or "<" not in bare, line
     row = next(line for line in lines if line.startswith("| advisory |"))
     assert row.count("|") - row.count("\\|") == 5
+
+
+class Outline(HTMLParser):
+    """What a browser would make of a report: its tags in order, and the cells of each row."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.seen: Counter[str] = Counter()
+        self.rows: list[list[str]] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        assert attrs == [] or tag in {"code", "th", "td"}, (tag, attrs)
+        self.seen[tag] += 1
+        if tag == "tr":
+            self.rows.append([])
+        if tag in {"th", "td"}:
+            self.rows[-1].append("")
+        if tag not in {"br", "hr"}:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        if {"th", "td"} & {*self.open}:
+            self.rows[-1][-1] += data
+
+
+def outline(text: str) -> Outline:
+    found = Outline()
+    found.feed(MarkdownIt("commonmark").enable("table").render(text))
+    found.close()
+    assert found.open == []
+    return found
+
+
+@pytest.mark.parametrize("name", sorted(path.stem for path in GOLDEN.glob("*.md")))
+def test_a_report_is_sound_html_where_a_forge_renders_it(name: str) -> None:
+    found = outline((GOLDEN / f"{name}.md").read_text(encoding="utf-8"))
+    text = "p h3 h4 ul li strong code pre blockquote table thead tbody tr th td details summary"
+    assert found.seen.keys() <= set(text.split())
+    assert found.seen["details"] == found.seen["summary"]
+
+
+def test_tables_keep_their_columns_whatever_stands_in_them() -> None:
+    found = outline(render(whole()))
+    models = [row for row in found.rows if len(row) == 6]
+    assert models[0] == ["model", "version", "canary", "target", "replicas", "GPU of each"]
+    heart = next(row for row in models if row[0] == "heart")
+    assert heart[2] == "- → 4 at 10 %"
+    policies = [row for row in found.rows if len(row) == 4]
+    assert "The bucket is open to allUsers. Remove | the binding" in policies[2][3]
+    assert found.seen["pre"] == 1
+    assert found.seen["details"] == 2
 
 
 def test_a_marker_cannot_be_broken_out_of() -> None:
