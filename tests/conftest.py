@@ -23,6 +23,14 @@ settings.register_profile("servestack", deadline=None)
 settings.load_profile("servestack")
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the files that take minutes: at the end one process would wait for the other."""
+    cluster = {item.path for item in items if item.get_closest_marker("cluster")}
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: (item.path not in cluster, item.path not in slow))
+
+
 @pytest.fixture(scope="session")
 def engine() -> Engine:
     return ensure_engine(environ=os.environ, progress=print)

@@ -35,6 +35,8 @@ _PORTS: Final = Ports(client=2379, peer=2380, api=6443)
 # These end by themselves where what they need is slow to come, and count on being started again.
 _STARTS_AGAIN: Final = 5
 _SOCKET: Final = "/run/containerd.sock"
+# Its sockets lie below, and the path of a socket may not be longer than 107 characters.
+_KUBELET: Final = "/run/kubelet"
 SYSTEM_PATH: Final = "/usr/sbin:/usr/bin:/sbin:/bin"
 _NAMESPACES: Final = ("--mount", "--net", "--pid", "--ipc", "--uts", "--cgroup")
 _CONTROLLERS: Final = frozenset(
@@ -129,6 +131,7 @@ def real_node(
                     "directory": str(directory),
                     "address": NODE_ADDRESS,
                     "gateway": _GATEWAY,
+                    "kubelet": _KUBELET,
                     "steps": steps,
                 }
             )
@@ -246,8 +249,8 @@ def _steps(
             "kubelet",
             [
                 *(str(programs["kubelet"]), f"--config={kubelet}"),
-                *(f"--kubeconfig={kubelet_identity}", f"--root-dir={directory / 'kubelet'}"),
-                f"--cert-dir={directory / 'kubelet' / 'pki'}",
+                *(f"--kubeconfig={kubelet_identity}", f"--root-dir={_KUBELET}"),
+                f"--cert-dir={_KUBELET}/pki",
                 *(f"--hostname-override={NODE_NAME}", f"--node-ip={NODE_ADDRESS}"),
             ],
             _STARTS_AGAIN,
@@ -341,7 +344,7 @@ def _kubelet(directory: Path, credentials: Credentials) -> dict[str, Any]:
         "maxOpenFiles": 20000,
         "resolvConf": str(directory / "resolv.conf"),
         "staticPodPath": "",
-        "volumePluginDir": str(directory / "kubelet" / "volume-plugins"),
+        "volumePluginDir": f"{_KUBELET}/volume-plugins",
         "podLogsDir": str(directory / "pod-logs"),
         # A full disk is the machine's matter, not a test's.
         "evictionHard": {

@@ -74,7 +74,7 @@ class Member:
 def main() -> None:
     """Carry out the plan, then reap until a process that the node needs has ended."""
     plan = json.loads(Path(sys.argv[1]).read_text())
-    _mount_all(Path(plan["directory"]))
+    _mount_all(Path(plan["directory"]), plan["kubelet"])
     _make_network(plan["address"], plan["gateway"])
     # Kept whole: a Popen that nobody holds is reaped behind our back when the next one is made.
     members: list[Member] = []
@@ -125,7 +125,7 @@ def _listens(where: str | int) -> bool:
         return probe.connect_ex(("127.0.0.1", where) if isinstance(where, int) else where) == 0
 
 
-def _mount_all(directory: Path) -> None:
+def _mount_all(directory: Path, kubelet_place: str) -> None:
     _run("mount", "--make-rprivate", "/")
     _run("mount", "-t", "sysfs", "sysfs", "/sys")
     _run("mount", "-t", "tmpfs", "-o", "mode=755", "cgroup", "/sys/fs/cgroup")
@@ -152,7 +152,8 @@ def _mount_all(directory: Path) -> None:
     # Volumes of pods are mounted below, and must be seen in their containers.
     kubelet = directory / "kubelet"
     kubelet.mkdir()
-    _run("mount", "--bind", str(kubelet), str(kubelet))
+    Path(kubelet_place).mkdir()
+    _run("mount", "--bind", str(kubelet), kubelet_place)
     _run("mount", "--make-rshared", "/")
 
 
