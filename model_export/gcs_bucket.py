@@ -221,8 +221,9 @@ class GcsBucket:
             ) from error
         except api.Forbidden as error:
             raise ModelExportError(
-                f"{place}: not permitted: {_first_line(error)}. Publishing needs the role "
-                f"roles/storage.objectUser on gs://{self._bucket.name}."
+                f"{place}: not permitted: {_first_line(error)}. Reading needs the role "
+                f"roles/storage.objectViewer on gs://{self._bucket.name}, publishing "
+                "roles/storage.objectUser. If the bucket is somebody else's, name another."
             ) from error
         except (api.RetryError, *_PASSING) as error:
             cause = error.cause if isinstance(error, api.RetryError) else error

@@ -79,7 +79,10 @@ _ANSWERS: Final[tuple[tuple[set[str], type[ModelExportError], str], ...]] = (
     (
         {"403", "AccessDenied", "AllAccessDisabled"},
         ModelExportError,
-        "{place}: {operation} is not permitted ({said}). Publishing lists, gets, puts and deletes.",
+        (
+            "{place}: {operation} is not permitted ({said}). Reading lists and gets; publishing "
+            "puts and deletes as well. If the bucket is somebody else's, name another."
+        ),
     ),
     (
         {"507", "InsufficientStorage", "QuotaExceeded", "XMinioStorageFull"},

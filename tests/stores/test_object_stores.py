@@ -297,7 +297,7 @@ def test_what_google_says_is_told_without_the_words_around_it(
             lambda: bucket.objects(f"{_MODEL}/"),
         ):
             with pytest.raises(
-                ModelExportError, match="permitted: x may not create objects\\. Pub"
+                ModelExportError, match="permitted: x may not create objects\\. Reading needs"
             ):
                 call()
 
