@@ -109,7 +109,9 @@ def _wait(door: AnyDoor, release: ModelRelease) -> None:
 def _compared(versions: Sequence[int]) -> str:
     if not versions:
         return "; no predictions were recorded at export to compare with"
-    return f", and predicts as at export: version {' and '.join(map(str, versions))}"
+    plural = "s" if len(versions) > 1 else ""
+    told = " and ".join(map(str, versions))
+    return f", and predicts as at export: version{plural} {told}"
 
 
 def _require_predictions(

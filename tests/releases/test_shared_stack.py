@@ -82,6 +82,20 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shared]:
         yield Shared(desk=desk, cloud=Cloud(Path(place.environment[CLOUD_VARIABLE])))
 
 
+def commit(desk: SharedDesk) -> None:
+    """Commit the stack file, in a repository of the desk's own."""
+    mine = {**os.environ, "GIT_CONFIG_GLOBAL": os.devnull}
+    for words in (
+        ["init", "--quiet"],
+        ["add", desk.file.name],
+        [
+            *("-c", "user.name=A", "-c", "user.email=a@example.com"),
+            *("commit", "--quiet", "--allow-empty", "-m", "One"),
+        ],
+    ):
+        subprocess.run(["git", *words], cwd=desk.directory, env=mine, check=True)
+
+
 def wait_for(condition: Callable[[], object], what: str) -> None:
     deadline = time.monotonic() + WAIT_SECONDS
     while not condition():
@@ -178,13 +192,7 @@ def test_a_rollback_killed_at_any_moment_can_be_run_again(shared: Shared, moment
 def test_a_report_says_what_policies_forbid_until_it_is_mended(shared: Shared) -> None:
     shared.settle()
     desk = shared.desk
-    mine = {**os.environ, "GIT_CONFIG_GLOBAL": os.devnull}
-    for words in (
-        ["init", "--quiet"],
-        ["add", desk.file.name],
-        ["-c", "user.name=A", "-c", "user.email=a@example.com", "commit", "--quiet", "-m", "One"],
-    ):
-        subprocess.run(["git", *words], cwd=desk.directory, env=mine, check=True)
+    commit(desk)
     text = desk.file.read_text()
     moved = text.replace("version: 1", "version: 2")
     try:
@@ -206,6 +214,21 @@ def test_a_report_says_what_policies_forbid_until_it_is_mended(shared: Shared) -
     assert "Policies: nothing found." in allowed
     # A configuration under its content's name is renewed by each release: that is no loss.
     assert "Replaced or deleted" not in allowed
+
+
+def test_a_report_is_written_also_where_the_state_cannot_be_reached(shared: Shared) -> None:
+    shared.settle()
+    commit(shared.desk)
+    text = shared.desk.file.read_text()
+    shared.desk.file.write_text(text.replace("version: 1", "version: 2"))
+    away = {**shared.desk.environment, "PULUMI_BACKEND_URL": "file:///no/such/place"}
+    try:
+        report = replace(shared.desk, environment=away).run("report", expect=1).stdout
+    finally:
+        shared.desk.file.write_text(text)
+    assert "**It cannot be deployed:**" in report
+    assert "No preview could be made." in report
+    assert "- `heart`: 1 → **2**" in report
 
 
 def test_a_protected_stack_wants_its_name(shared: Shared) -> None:

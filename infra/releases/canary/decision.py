@@ -1,5 +1,6 @@
 """What comes next in an automatic trial. Pure: state, verdict and time in, one action out."""
 
+import math
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -43,7 +44,7 @@ def decide(trial: Trial, verdict: Verdict, now: datetime) -> Action:
     left = pause - trial.elapsed(now)
     if left > timedelta():
         seconds = left.total_seconds()
-        return Wait(reason=f"{seconds:.0f} s of its pause are left", seconds=seconds)
+        return Wait(reason=f"{math.ceil(seconds)} s of its pause are left", seconds=seconds)
     if verdict.outcome is Outcome.WAIT:
         return Wait(reason="; ".join(verdict.reasons))
     return Advance(share=trial.next_share or 100, reason="; ".join(verdict.reasons))

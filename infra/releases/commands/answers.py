@@ -48,13 +48,13 @@ def answer_plan(plan: Plan, result: str, outputs: Mapping[str, Any], *, as_json:
     for name, release in plan.after.items():
         words = {
             "nothing to do": f"{name} {release}: serves already, nothing to do",
-            "dry run": f"{name}: {release} is possible; nothing was changed",
+            "dry run": f"{name}: would be {release}; nothing was changed",
             "written": f"{name} {release}: written to {plan.file.path.name}; "
             "to bring the stack to it: servestack up",
         }
         address = (outputs.get("models", {}).get(name) or {}).get("rest")
         at = f", {address}" if address else ""
-        words["aborted"] = f"{name}: the trial is aborted; {release} serves everybody{at}"
+        words["aborted"] = f"{name}: the trial is over; {release.version} serves everybody{at}"
         click.echo(words.get(result) or f"{name} {release}: {result}{at}")
     if not plan.after:
         click.echo("Everything is as it was then: nothing to do")

@@ -15,6 +15,7 @@ from infra.releases.artefacts import breaking_changes
 from infra.releases.before import config_before
 from infra.releases.commands.answers import project_directory
 from infra.releases.commands.options import STACK
+from infra.releases.errors import OperationFailedError
 from infra.releases.markdown import DEFAULT_LIMIT, render
 from infra.releases.model_release import ModelRelease, release_of
 from infra.releases.preview import Preview, preview_of_document
@@ -130,15 +131,20 @@ def _report(
         preview = preview_of_document(document)
     elif reason is not None:
         notes.append(f"No preview was made: {reason}")
-    elif not session.engine.is_created:
-        notes.append(
-            "No preview was made: the stack was never brought up here. To make it: servestack up "
-            f"-s {session.engine.stack}"
-        )
     else:
-        preview = session.engine.preview(policy_packs=_packs(session.engine.checkout, policy_pack))
-        deployed = session.engine.resources()
-        notes += _undeployed(session, before)
+        try:
+            if session.engine.is_created:
+                packs = _packs(session.engine.checkout, policy_pack)
+                preview = session.engine.preview(policy_packs=packs)
+                deployed = session.engine.resources()
+                notes += _undeployed(session, before)
+            else:
+                notes.append(
+                    "No preview was made: the stack was never brought up here. To make it: "
+                    f"servestack up -s {session.engine.stack}"
+                )
+        except OperationFailedError as error:
+            preview = Preview(errors=(f"No preview could be made. {error}",))
     breaking: list[str] = []
     if reason is None:
         bucket = (preview.outputs if preview else {}).get("bucket")

@@ -62,7 +62,10 @@ def command(
     told: dict[str, str] = {}
     while True:
         try:
-            for new in watcher.look():
+            found = watcher.look()
+            if once and not found:
+                session.say("Nothing is published that was not taken up before")
+            for new in found:
                 session.say(f"{new.model} {new.version} is published")
                 watcher.take_up(new)
             take_steps(follower, follower.look(), told)
