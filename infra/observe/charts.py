@@ -59,10 +59,10 @@ class Watched:
 
 
 def error_share(failed: str, all_: str, *, by: str, window: str) -> str:
-    """Give the percentage of requests that failed; nothing where none did."""
-    return (
-        f"100 * sum by ({by}) (rate({failed}[{window}])) / sum by ({by}) (rate({all_}[{window}]))"
-    )
+    """Give the percentage of requests that failed; nothing where there was none."""
+    total = f"sum by ({by}) (rate({all_}[{window}]))"
+    # A status that never was has no line; where all went well it is to be nought, not unknown.
+    return f"100 * (sum by ({by}) (rate({failed}[{window}])) or 0 * {total}) / {total}"
 
 
 def quantile(fraction: float, buckets: str, *, by: str, window: str) -> str:

@@ -93,6 +93,8 @@ def _panel(chart: Chart, place: Mapping[str, int]) -> dict[str, Any]:
                 "datasource": _SOURCE,
                 "expr": query.expression,
                 "legendFormat": query.legend,
+                # As often as a monitor of ours has it scraped; windows are made from it.
+                "interval": "30s",
                 "editorMode": "code",
                 "range": True,
             }

@@ -141,7 +141,7 @@ def test_a_canary_is_measured_for_itself(scrape: str) -> None:
         "service-monitor": "servestack_track",
     }[scrape]
     errors, latency = in_cluster(scrape).conditions  # type: ignore[arg-type] # one of them
-    assert errors.expression.count(f"sum by ({by})") == 2
+    assert errors.expression.count(f"sum by ({by})") == 3
     assert f"sum by (le, {by})" in latency.expression
 
 

@@ -2,19 +2,23 @@
 
 import json
 from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import unquote
 
 import pytest
 
 from infra.compute.questions import Found, Wanted
 from infra.config import ConfigError, parse_stack
 from infra.program import main
+from model_export.manifest import Manifest
 from tests.aws.declaring import declared as declared_on_aws
 from tests.aws.moto_server import CREDENTIALS, empty, moto_server
 from tests.declaring import Declaration, declare
 from tests.gcp.declaring import declared as declared_on_gcp
 from tests.standins.aws_api import Api
 from tests.standins.aws_kinds import KINDS
+from tests.standins.sdk_types import SdkTypes
 
 MAIL, OTHER = "ml-team@example.com", "on-call@example.com"
 GCP: Mapping[str, Any] = {
@@ -168,6 +172,52 @@ def test_mails_are_refused_where_nobody_would_send_them() -> None:
     assert "/monitoring/prometheus/metrics" in local["servestack:observe"]
 
 
+@pytest.fixture
+def everything_is_published(monkeypatch: pytest.MonkeyPatch) -> None:
+    def read(_: str, model: str, version: int) -> Manifest:
+        return Manifest(
+            model=model,
+            version=version,
+            files=(),
+            signatures={},
+            tensorflow_version="2.15.1",
+            created_at=datetime(2026, 1, 1, tzinfo=UTC),
+            created_by="test",
+        )
+
+    monkeypatch.setattr("infra.platforms.published.read_version", read)
+
+
+@pytest.mark.usefixtures("everything_is_published")
+def test_googles_log_of_a_model_is_a_link_with_the_query_in_it() -> None:
+    models = {"heart": {"version": 2}, "digits": {"target": "vertex", "version": 2}}
+    made = declared_on_gcp({**GCP, "models": models}).exports
+    start, end = "https://console.cloud.google.com/logs/query;query=", "?project=example-ml"
+    logs = {name: output["log"] for name, output in made["models"].items()}
+    assert all(log.startswith(start) and log.endswith(end) for log in logs.values())
+    assert unquote(logs["heart"].removeprefix(start).removesuffix(end)).splitlines() == [
+        'resource.type="k8s_container"',
+        'resource.labels.namespace_name="servestack-test"',
+        'labels."k8s-pod/app_kubernetes_io/instance"="heart"',
+        f'resource.labels.cluster_name="{made["cluster"]["name"]}"',
+    ]
+    assert 'resource.labels.endpoint_id="' in unquote(logs["digits"])
+
+
+@pytest.mark.usefixtures("everything_is_published")
+def test_a_log_in_eks_is_a_command_for_who_has_never_spoken_to_the_cluster(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    models = {"heart": {"version": 2}}
+    made = declared_on_aws({**AWS, "cluster": {}, "models": models}, monkeypatch).exports
+    log = made["models"]["heart"]["log"]
+    name = made["cluster"]["name"]
+    known, _, shown = log.partition(" && ")
+    assert known == f"aws eks update-kubeconfig --name {name} --region eu-central-1"
+    assert shown.startswith("kubectl -n servestack-test logs ")
+    assert "app.kubernetes.io/instance=heart" in shown
+
+
 @pytest.fixture(scope="module")
 def aws_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     with moto_server(tmp_path_factory.mktemp("moto")) as url:
@@ -184,9 +234,11 @@ def test_cloudwatch_takes_dashboard_and_alarms_and_tells_who_is_named(
     api = Api("eu-central-1")
     alerts = {"emails": [MAIL], "error_percent": 2.5, "latency_ms": 300, "window_minutes": 10}
     made = declared_on_aws({**AWS, "observe": {"dashboard": True, "alerts": alerts}}, monkeypatch)
+    types = SdkTypes("pulumi_aws")
     watch = made.one("servestack:observe:AwsWatch").urn
     for one in made.resources:
         if one.parent == watch:
+            assert types.problems(one.type, one.inputs) == {}
             inputs = dict(one.inputs)
             if "topic" in inputs:
                 inputs["topic"] = api.call("sns", "ListTopics")["Topics"][0]["TopicArn"]

@@ -28,6 +28,8 @@ _INTRODUCTION = re.compile(
     r"(?:Possible|Valid|Accepted|Acceptable|Supported) values(?: are| include)?:?\s*"
     r"(?P<words>(?:(?:,|and|or|\s)*(?:`\"?[\w-]+\"?`|\"[\w-]+\"))+|(?:\s*\*\s*`?\"?[\w-]+\"?`?:?[^\n]*)+)"
 )
+# "… Protocols `C` and `D` are also valid …", in a sentence behind.
+_ALSO = re.compile(r"(?P<words>(?:(?:,|and|or|\s)*`[\w-]+`)+) (?:is|are) also valid")
 _WORD = re.compile(r"`\"?([\w-]+)\"?`|\"([\w-]+)\"|\*\s*([\w-]+)")
 
 
@@ -124,7 +126,9 @@ def _words(text: str) -> set[str]:
     found = _INTRODUCTION.search(text)
     if found is None:
         return set()
-    return {next(filter(None, groups)) for groups in _WORD.findall(found["words"])}
+    also = _ALSO.search(text, found.end())
+    words = found["words"] + (also["words"] if also else "")
+    return {next(filter(None, groups)) for groups in _WORD.findall(words)}
 
 
 _Problems = Iterator[tuple[str, str]]

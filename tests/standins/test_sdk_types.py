@@ -62,6 +62,14 @@ def test_what_the_types_allow_and_what_is_not_known_yet_passes(types: SdkTypes) 
     assert [types.problems(CLUSTER, inputs) for inputs in channels] == [{}, {}]
 
 
+def test_a_word_that_is_allowed_in_a_sentence_behind_passes() -> None:
+    types = SdkTypes("pulumi_aws")
+    topic = {"topic": "arn:aws:sns:eu-central-1:123456789012:alerts", "endpoint": "a@example.com"}
+    kind = "aws:sns/topicSubscription:TopicSubscription"
+    assert types.problems(kind, {**topic, "protocol": "email"}) == {}
+    assert list(types.problems(kind, {**topic, "protocol": "pigeon"})) == ["protocol"]
+
+
 def test_what_was_read_off_once_is_kept(tmp_path: Path) -> None:
     store = tmp_path / "types.json"
     first = SdkTypes("pulumi_gcp", store).problems(CLUSTER, {"name": 1})
