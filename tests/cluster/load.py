@@ -1,7 +1,8 @@
 """Constant load on one URL, and what became of every request: for who wants none to be lost.
 
-As a program it runs where its network is, such as a node's: `LoadOn` starts it there. Each client
-opens a connection for each request, as many clients do that do not know each other.
+As a program it runs where its network is, such as a node's: `LoadOn` starts it there. Over HTTP
+each client opens a connection for each request, as many clients do that do not know each other;
+over gRPC each keeps its one connection as long as it lasts, as gRPC clients do.
 """
 
 import argparse
@@ -48,14 +49,17 @@ class LoadOn:
         pause_seconds: float = 0.01,
         answer_seconds: float = 20.0,
     ) -> None:
-        """Take the command that enters the network (`node.inside()`), and what is asked there."""
+        """Take the command that enters the network (`node.inside()`), and what is asked there.
+
+        A URL grpc://HOST:PORT/SERVICE/METHOD is sent a body of bytes; its answers are told in hex.
+        """
         self._command = [
             *(*where, sys.executable, "-I", __file__, url, f"--clients={clients}"),
             *(
                 f"--pause-seconds={pause_seconds}",
                 f"--answer-seconds={answer_seconds}",
                 "--body",
-                "" if body is None else json.dumps(body),
+                body.hex() if isinstance(body, bytes) else json.dumps(body) if body else "",
             ),
         ]
 
@@ -127,6 +131,27 @@ class _Clients:
             where[what] += 1
 
 
+class _GrpcClients(_Clients):
+    def __init__(self, options: argparse.Namespace) -> None:
+        super().__init__(options)
+        self.message = bytes.fromhex(options.body)
+        self.local = threading.local()
+
+    def ask(self) -> tuple[int, str]:
+        import grpc  # noqa: PLC0415 -- only for who speaks it
+
+        if not hasattr(self.local, "call"):
+            # Else all clients of one process share a connection.
+            options = [("grpc.use_local_subchannel_pool", 1)]
+            channel = grpc.insecure_channel(str(self.url.netloc), options=options)
+            self.local.call = channel.unary_unary(self.url.path)
+        try:
+            answer: bytes = self.local.call(self.message, timeout=self.answer_seconds)
+        except grpc.RpcError as error:
+            return 0, f"{error.code()}: {error.details()}"
+        return http.HTTPStatus.OK, answer.hex()[:_SHOWN_CHARACTERS]
+
+
 def main() -> None:
     """Ask until the standard input ends; say first that an answer came, then what came in all."""
     parser = argparse.ArgumentParser()
@@ -136,7 +161,8 @@ def main() -> None:
     parser.add_argument("--pause-seconds", type=float, default=0.01)
     parser.add_argument("--answer-seconds", type=float, default=20.0)
     options = parser.parse_args()
-    clients = _Clients(options)
+    kind = _GrpcClients if options.url.startswith("grpc:") else _Clients
+    clients = kind(options)
     threads = [threading.Thread(target=clients.run) for _ in range(options.clients)]
     for thread in threads:
         thread.start()

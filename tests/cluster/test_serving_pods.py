@@ -94,6 +94,27 @@ def asked(
         assert (int(name.removeprefix("v")) in found) == wanted, found
 
 
+@contextmanager
+def called(node: RealNode, stack: ServingStack) -> Iterator[None]:
+    """Call by gRPC, over connections that are kept, while the block runs; none may have failed."""
+    from tensorflow_serving.apis import predict_pb2  # noqa: PLC0415 - it brings TensorFlow
+
+    request = predict_pb2.PredictRequest()
+    request.model_spec.name = "heart"
+    tensor = request.inputs["x"]
+    tensor.dtype = 1  # float32
+    tensor.tensor_shape.dim.add().size = 1
+    tensor.float_val.append(0.0)
+    place = address(stack).removeprefix("http://").replace("8501", "8500")
+    url = f"grpc://{place}/tensorflow.serving.PredictionService/Predict"
+    body = request.SerializeToString()
+    with LoadOn(node.inside(), url, body=body, clients=4, pause_seconds=0.4) as load:
+        yield
+    assert load.outcome.failures == {}
+    # The two versions' answers: no client stayed with the first pod that it found.
+    assert len(load.outcome.answers) == 2
+
+
 def test_releases_canaries_failures_and_the_way_back_lose_no_request(
     stack: ServingStack, node: RealNode, tmp_path: Path
 ) -> None:
@@ -101,7 +122,7 @@ def test_releases_canaries_failures_and_the_way_back_lose_no_request(
     stack.publish(3)  # nothing that a server could load
     stack.up(heart=heart(1))
 
-    with asked(node, stack, v1=True, v2=True):
+    with called(node, stack), asked(node, stack, v1=True, v2=True):
         stack.up(heart=heart(1, canary={"version": 2, "share": 10}))
         assert stack.model()["share"] == 33.3
         stack.up(heart=heart(1, canary={"version": 2, "share": 50}))
