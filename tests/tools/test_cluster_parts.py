@@ -135,6 +135,12 @@ def test_directories_of_the_machine_come_before_a_pods_volumes_and_after_the_sys
     assert "ro" in mounts[1]["options"]
 
 
+def test_a_volume_hides_no_directory_of_the_machine_below_it() -> None:
+    volume = {"destination": "/work", "type": "bind", "source": "/x"}
+    mounts = with_mounts({"mounts": [volume], "root": {}}, ["/usr/lib", "/work/checkout"])["mounts"]
+    assert [mount["destination"] for mount in mounts] == ["/work", "/usr/lib", "/work/checkout"]
+
+
 def test_a_container_of_an_image_with_a_list_gets_what_is_listed_and_exists(
     tmp_path: Path,
 ) -> None:

@@ -27,7 +27,7 @@ def launcher(python: str, runc: str) -> str:
 
 
 def with_mounts(specification: dict[str, Any], paths: list[str]) -> dict[str, Any]:
-    """Return a container's specification with this machine's directories before its own mounts."""
+    """Return a container's specification with this machine's directories among its own mounts."""
     ours = [
         {"destination": path, "source": path, "type": "bind", "options": list(_OPTIONS)}
         for path in paths
@@ -36,7 +36,9 @@ def with_mounts(specification: dict[str, Any], paths: list[str]) -> dict[str, An
     # /proc, /dev and their like first: containerd has put them first.
     system = [mount for mount in theirs if mount["type"] != "bind"]
     volumes = [mount for mount in theirs if mount["type"] == "bind"]
-    return {**specification, "mounts": [*system, *ours, *volumes]}
+    # A volume at /tmp must not hide a checkout below it, nor a directory of ours a volume in it.
+    binds = sorted([*ours, *volumes], key=lambda mount: mount["destination"].count("/"))
+    return {**specification, "mounts": [*system, *binds]}
 
 
 def _main() -> None:
