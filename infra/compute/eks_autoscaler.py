@@ -14,9 +14,11 @@ from pulumi_kubernetes.core.v1 import (
     CapabilitiesArgs,
     ContainerArgs,
     EnvVarArgs,
+    HTTPGetActionArgs,
     PodSecurityContextArgs,
     PodSpecArgs,
     PodTemplateSpecArgs,
+    ProbeArgs,
     ResourceRequirementsArgs,
     SeccompProfileArgs,
     SecurityContextArgs,
@@ -37,6 +39,8 @@ COMPONENT_TYPE: Final = "servestack:compute:EksAutoscaler"
 IMAGE: Final = "registry.k8s.io/autoscaling/cluster-autoscaler:v1.34.1"
 _NAMESPACE: Final = "kube-system"
 _NAME: Final = "cluster-autoscaler"
+# Where it serves its metrics and its health, if it is not told otherwise.
+_HEALTH_PORT: Final = 8085
 _LABELS: Final = {"app.kubernetes.io/name": _NAME, "app.kubernetes.io/managed-by": "servestack"}
 _WATCH: Final = ("watch", "list", "get")
 # What it looks at to know whether a pod would fit a node that is not there yet.
@@ -167,6 +171,12 @@ def _rule(api: str, kinds: Sequence[str], verbs: Sequence[str]) -> PolicyRuleArg
     return PolicyRuleArgs(api_groups=[api], resources=[*kinds], verbs=[*verbs])
 
 
+def _probe() -> ProbeArgs:
+    return ProbeArgs(
+        http_get=HTTPGetActionArgs(path="/health-check", port=_HEALTH_PORT), period_seconds=20
+    )
+
+
 def _pod(args: EksAutoscalerArgs) -> PodSpecArgs:
     tags = f"k8s.io/cluster-autoscaler/enabled,k8s.io/cluster-autoscaler/{args.cluster_name}"
     return PodSpecArgs(
@@ -199,6 +209,9 @@ def _pod(args: EksAutoscalerArgs) -> PodSpecArgs:
                 resources=ResourceRequirementsArgs(
                     requests={"cpu": "100m", "memory": "300Mi"}, limits={"memory": "600Mi"}
                 ),
+                # Its own measure: an error once no loop has come to its end for a while.
+                liveness_probe=_probe(),
+                readiness_probe=_probe(),
             )
         ],
     )

@@ -61,7 +61,7 @@ def pod_limits(resource: Resource, _: Surroundings) -> Iterator[str]:
 
 def pod_probes(resource: Resource, _: Surroundings) -> Iterator[str]:
     """Find servers that nobody asks whether they are well."""
-    if resource.type in _JOBS:
+    if resource.type in _JOBS or _is_node_agent(resource):
         return
     for container in _containers(resource, start=False):
         missing = [key for key in ("readinessProbe", "livenessProbe") if not container.get(key)]
@@ -70,7 +70,11 @@ def pod_probes(resource: Resource, _: Surroundings) -> Iterator[str]:
 
 
 def pod_non_root(resource: Resource, _: Surroundings) -> Iterator[str]:
-    """Find containers that are, or could become, root."""
+    """Find containers that are, or could become, root.
+
+    An agent of a node may be: it speaks to the kubelet by a socket that is root's. More than that
+    it may not.
+    """
     pod = _pod(resource)
     everywhere = pod.get("securityContext") or {}
     for container in _containers(resource):
@@ -78,7 +82,8 @@ def pod_non_root(resource: Resource, _: Surroundings) -> Iterator[str]:
         if UNKNOWN in (own, everywhere):
             continue
         problems = []
-        if own.get("runAsNonRoot", everywhere.get("runAsNonRoot")) not in {True, UNKNOWN}:
+        not_root = own.get("runAsNonRoot", everywhere.get("runAsNonRoot"))
+        if not_root not in {True, UNKNOWN} and not _is_node_agent(resource):
             problems.append("may run as root")
         if own.get("allowPrivilegeEscalation") not in {False, UNKNOWN}:
             problems.append("may gain privileges")
@@ -98,6 +103,13 @@ def pinned_image(resource: Resource, _: Surroundings) -> Iterator[str]:
         image = resource.at("image")
         if resource.at("kind") == "docker" and isinstance(image, str) and _moves(image):
             yield f"The server runs {image}, which is not pinned"
+
+
+def _is_node_agent(resource: Resource) -> bool:
+    return (
+        resource.type == "kubernetes:apps/v1:DaemonSet"
+        and resource.at("metadata", "namespace") == "kube-system"
+    )
 
 
 def _moves(image: str) -> bool:

@@ -50,6 +50,11 @@ def pods(*containers: Mapping[str, Any], **pod: Any) -> dict[str, Any]:
     return {"spec": {"template": {"spec": {"containers": [*containers], **pod}}}}
 
 
+def agent(*containers: Mapping[str, Any]) -> dict[str, Any]:
+    """Give what looks after each node of a cluster."""
+    return {"metadata": {"namespace": "kube-system"}, **pods(*containers)}
+
+
 def test_every_rule_is_there_once_and_says_why_and_what_instead() -> None:
     assert [rule.id for rule in RULES] == list(PolicyRule)
     for rule in RULES:
@@ -180,6 +185,13 @@ def policy(**statement: Any) -> dict[str, Any]:
             pods(container(securityContext={"privileged": True}), securityContext={}),
             "is privileged",
         ),
+        (
+            "pod-non-root",
+            "kubernetes:apps/v1:DaemonSet",
+            agent(container(securityContext={"privileged": True})),
+            "is privileged",
+        ),
+        ("pod-probes", "kubernetes:apps/v1:DaemonSet", pods({"name": "server"}), "no readiness"),
         ("pinned-image", DEPLOYMENT, pods(container(image="tensorflow/serving")), "not pinned"),
         ("pinned-image", DEPLOYMENT, pods(container(image="a.io:5000/x/y:latest")), "not pinned"),
         (
@@ -245,6 +257,12 @@ def test_what_breaks_a_rule_is_said_with_its_remedy(
         ("pod-limits", DEPLOYMENT, pods(container())),
         ("pod-probes", DEPLOYMENT, pods(container(), initContainers=[{"name": "fetch"}])),
         ("pod-probes", "kubernetes:batch/v1:Job", pods({"name": "convert"})),
+        ("pod-probes", "kubernetes:apps/v1:DaemonSet", agent({"name": "plugin"})),
+        (
+            "pod-non-root",
+            "kubernetes:apps/v1:DaemonSet",
+            agent(container(securityContext={"allowPrivilegeEscalation": False})),
+        ),
         (
             "pod-non-root",
             DEPLOYMENT,
