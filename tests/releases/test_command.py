@@ -256,6 +256,29 @@ def test_a_release_killed_at_any_moment_can_be_run_again(desk: Desk, moment: str
     assert left == []
 
 
+def test_a_release_killed_on_its_way_back_can_be_brought_back_by_hand(desk: Desk) -> None:
+    desk.settle()
+    (updates,) = (desk.home / "state" / ".pulumi" / "history").glob("*/local")
+
+    def update_count() -> int:
+        return len(list(updates.glob("*.history.json")))
+
+    before = update_count()
+    with desk.start("release", "heart=5") as killed:
+        # It is deployed, and is being compared, or put back already since it answers otherwise.
+        wait_for(lambda: update_count() > before, "the update is through")
+        family = psutil.Process(killed.pid).children(recursive=True)
+        killed.kill()
+        for process in family:
+            with suppress(psutil.NoSuchProcess):
+                if process.name() == "pulumi":
+                    process.kill()
+    desk.servestack("release", "heart=1")
+    assert desk.serving() == {1}
+    assert desk.status()["heart"]["problem"] is None
+    assert desk.history()[0]["result"] == "succeeded"
+
+
 def test_a_release_ended_by_a_signal_puts_the_file_back_and_leaves_no_lock(desk: Desk) -> None:
     before = desk.settle()
     locks = desk.home / "state" / ".pulumi" / "locks"
