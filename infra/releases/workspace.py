@@ -13,10 +13,12 @@ import signal
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, wait
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from threading import Thread
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import psutil
 
@@ -43,10 +45,13 @@ if TYPE_CHECKING:
     from pulumi.automation import Stack
 
 Say = Callable[[str], None]
+_T = TypeVar("_T")
 # What the user's own environment was: each engine makes this process's the environment of its
 # stack, and a second one must not take over from the first.
 _ENVIRON: Final = dict(os.environ)
 _ENGINE_ENDS_SECONDS: Final = 60
+_SECOND_REQUEST_SECONDS: Final = 5
+_STACK_TYPE: Final = "pulumi:pulumi:Stack"
 _UPDATES: Final = frozenset({"up", "refresh", "destroy"})
 # By whom a job was started, where there is nobody at the machine.
 _STARTED_BY: Final = ("GITHUB_ACTOR", "GITLAB_USER_LOGIN")
@@ -156,8 +161,10 @@ class StackEngine:
             "looking at what is really there"
         )
         with self._reported("refresh") as log:
-            self._automation.refresh(
-                on_event=self._listener(log), clear_pending_creates=True, show_secrets=False
+            self._interruptible(
+                lambda: self._automation.refresh(
+                    on_event=self._listener(log), clear_pending_creates=True, show_secrets=False
+                )
             )
 
     def _adopt(self, deployment: Mapping[str, Any]) -> tuple[PendingOperation, ...]:
@@ -205,14 +212,28 @@ class StackEngine:
         return preview_of_events(events, asked_policies=bool(policy_packs))
 
     def preview_changes(self, policy_packs: Sequence[str] = ()) -> int:
-        """Count the resources that `up` would change, after looking at what is really there."""
+        """Count what `up` would change, after looking at what is really there.
+
+        That is resources, and outputs where only these are not what they should be: an update that
+        was killed at its very end has made all the former and written none of the latter.
+        """
+        outputs: list[bool] = []
+
+        def listen(event: Any) -> None:
+            tell(event)
+            found = event.res_outputs_event
+            if found is not None and found.metadata.type == _STACK_TYPE:
+                outputs.append(_outputs(found.metadata.old) != _outputs(found.metadata.new))
+
         with self._reported("preview") as log:
             # Of a local stack the update itself tells, without a question in between.
-            listener = log.take if self.is_local else self._listener(log)
-            result = self._automation.preview(
-                refresh=True, on_event=listener, policy_packs=[*policy_packs]
+            tell = log.take if self.is_local else self._listener(log)
+            result = self._interruptible(
+                lambda: self._automation.preview(
+                    refresh=True, on_event=listen, policy_packs=[*policy_packs]
+                )
             )
-        return sum(
+        return any(outputs) + sum(
             count
             for operation, count in result.change_summary.items()
             if str(getattr(operation, "value", operation)) not in {"same", "read", "refresh"}
@@ -237,12 +258,14 @@ class StackEngine:
         Without a message the engine takes the title of the last commit.
         """
         with self._reported("update") as log:
-            result = self._automation.up(
-                refresh=True,
-                message=message,
-                on_event=self._listener(log),
-                show_secrets=False,
-                policy_packs=[*policy_packs],
+            result = self._interruptible(
+                lambda: self._automation.up(
+                    refresh=True,
+                    message=message,
+                    on_event=self._listener(log),
+                    show_secrets=False,
+                    policy_packs=[*policy_packs],
+                )
             )
         return {key: output.value for key, output in result.outputs.items()}
 
@@ -313,12 +336,50 @@ class StackEngine:
             raise OperationFailedError(
                 f"The {operation} of stack {self.stack} failed:\n{log.reason or _stderr(error)}"
             ) from None
-        except KeyboardInterrupt:
-            self.say("Interrupted: waiting for the engine to come to a safe end")
-            _end_children(ask=not sys.stdin.isatty())
-            raise
         finally:
             self._forget_state()
+
+    def _interruptible(self, call: Callable[[], _T]) -> _T:
+        """Run the engine beside this thread, so that an interrupt ends it in good order.
+
+        The Automation API would close the pipes at once, and the engine die of writing to them.
+        """
+        result: Future[_T] = Future()
+
+        def run() -> None:
+            try:
+                result.set_result(call())
+            except BaseException as error:  # noqa: BLE001 - whatever it is, it is raised where it is waited for
+                result.set_exception(error)
+
+        Thread(target=run, daemon=True).start()
+        try:
+            return result.result()
+        except KeyboardInterrupt:
+            self._end(result)
+            raise
+
+    def _end(self, running: "Future[_T]") -> None:
+        """Have the engine end: with what is under way, or at once when that is asked for too."""
+        try:
+            if running.done():
+                return
+            self.say(
+                "Interrupted: what is under way comes to its end. Interrupt once more to give up "
+                "at once; the next run goes on from there"
+            )
+            _ask_children()
+            wait([running])
+        except KeyboardInterrupt:
+            _ask_children()
+            # One of two requests that come at once may be lost.
+            if wait([running], timeout=_SECOND_REQUEST_SECONDS).not_done:
+                _ask_children(always=True)
+                wait([running], timeout=_ENGINE_ENDS_SECONDS)
+        finally:
+            if not running.done():
+                for child in psutil.Process().children():
+                    child.kill()
 
 
 def whoever() -> str:
@@ -336,20 +397,28 @@ def end_on_sigterm() -> None:
     """Let SIGTERM end this command as Ctrl-C does: the engine first, in good order."""
 
     def terminate(*_: object) -> None:
-        _end_children(ask=True)
+        children = _ask_children(always=True)
+        # Whoever sends it does not wait for long: then the engine gives up at once.
+        if psutil.wait_procs(children, timeout=_ENGINE_ENDS_SECONDS)[1]:
+            _ask_children(always=True)
+            psutil.wait_procs(children, timeout=_ENGINE_ENDS_SECONDS)
         raise KeyboardInterrupt
 
     signal.signal(signal.SIGTERM, terminate)
 
 
-def _end_children(*, ask: bool) -> None:
-    """Wait for the engine; ask it to end, unless the terminal has asked the whole group."""
+def _outputs(side: Any) -> Mapping[str, Any]:
+    return (side.outputs if side else None) or {}
+
+
+def _ask_children(*, always: bool = False) -> list[psutil.Process]:
+    """Ask the engine to end, unless the terminal has asked the whole group."""
     children = psutil.Process().children()
-    if ask:
+    if always or not sys.stdin.isatty():
         for child in children:
             with contextlib.suppress(psutil.NoSuchProcess):
                 child.send_signal(signal.SIGINT)
-    psutil.wait_procs(children, timeout=_ENGINE_ENDS_SECONDS)
+    return children
 
 
 def _stderr(error: Exception) -> str:

@@ -1,12 +1,16 @@
 """What the committed stack files do not have, on the real engine: each a whole stack of its own."""
 
 import json
+import signal
 import subprocess
+import sys
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.engine.harness import CHECKOUT
 from tests.gcp.harness import GcpStack, MakeGcpStack
 from tests.standins.gcp_cloud import Fault, Thing
 
@@ -147,6 +151,42 @@ def test_what_is_wrong_at_google_is_told_with_its_remedy_and_leaves_nothing_half
     stack.cloud.forgive()
     stack.servestack("up", "--yes")
     stack.expect_no_changes()
+
+
+def test_an_interrupt_waits_for_what_is_under_way_and_a_second_one_does_not(
+    make_stack: MakeGcpStack,
+) -> None:
+    stack = make_stack()
+    stack.configure(PLACE)
+    held = stack.cloud.hold("gcp:storage/bucket:Bucket", before=False)
+    stack.up_ran = True
+    with subprocess.Popen(
+        [sys.executable, "-m", "infra.releases.cli", "up", "-s", stack.stack, "--yes"],
+        cwd=stack.directory,
+        env={**stack.environment, "PYTHONPATH": str(CHECKOUT)},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    ) as up:
+        while held.read_text() != "waiting":
+            assert up.poll() is None, "the update ended before it came so far"
+            time.sleep(0.05)
+        up.send_signal(signal.SIGINT)
+        assert up.stdout is not None
+        assert any("Interrupted: what is under way comes to its end" in line for line in up.stdout)
+        assert up.poll() is None
+        up.send_signal(signal.SIGINT)
+        told = up.stdout.read()
+    held.unlink()
+    assert up.returncode == 130
+    assert told.endswith("servestack: interrupted\n")
+    assert "Traceback" not in told
+
+    # The bucket is there and known; what the stack tells of itself is not written yet.
+    stack.servestack("up", "--yes")
+    assert stack.servestack("bucket").stdout.startswith("gs://")
+    assert "nothing to change" in stack.servestack("up", "--yes").stderr
 
 
 def fault(type_: str, message: str, name: str = "") -> Fault:
