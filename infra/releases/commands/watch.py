@@ -64,7 +64,7 @@ def command(
         try:
             found = watcher.look()
             if once and not found:
-                session.say("Nothing is published that was not taken up before")
+                session.say("No version is new")
             for new in found:
                 session.say(f"{new.model} {new.version} is published")
                 watcher.take_up(new)
