@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from infra.compute.aws_accelerators import machine_with
 from infra.config.sections.cost import CostConfig
 from infra.cost.estimate import HOURS_PER_MONTH, Estimate, estimate, rounded
 from infra.cost.table import OWN, PriceTable
@@ -17,8 +18,8 @@ POOL = f"{HEAD}servestack:compute:GkeCluster$gcp:container/nodePool:NodePool::"
 CLUSTER = f"{HEAD}gcp:container/cluster:Cluster::main"
 
 
-def pool(machine: str = "g2-standard-4", **more: Any) -> dict[str, Any]:
-    gpus = [{"type": "nvidia-l4", "count": 1}] if machine.startswith("g2") else []
+def pool(machine: str = "g2-standard-4", *, gpu: str = "nvidia-l4", **more: Any) -> dict[str, Any]:
+    gpus = [{"type": gpu, "count": 1}] if machine.startswith("g2") else []
     return {
         "location": "europe-west4",
         "nodeConfig": {"machineType": machine, "guestAccelerators": gpus},
@@ -27,10 +28,10 @@ def pool(machine: str = "g2-standard-4", **more: Any) -> dict[str, Any]:
     }
 
 
-def month(resources: dict[str, Any], **config: Any) -> Estimate:
-    return estimate(
-        resources, CostConfig(**config), cloud="gcp", region="europe-west4", bucket_count=1
-    )
+def month(
+    resources: dict[str, Any], *, cloud: str = "gcp", region: str = "europe-west4", **config: Any
+) -> Estimate:
+    return estimate(resources, CostConfig(**config), cloud=cloud, region=region, bucket_count=1)
 
 
 def found(resources: dict[str, Any], region: str = "eu-central-1") -> dict[str, Usage]:
@@ -45,11 +46,44 @@ def test_nodes_cost_from_their_fewest_to_their_most() -> None:
 
 
 def test_a_price_that_is_not_known_is_called_so_and_never_guessed() -> None:
-    result = month({f"{POOL}l4": pool()})
+    result = month({f"{POOL}new": pool(gpu="nvidia-z9")})
     (gpus,) = result.unknown
-    assert (gpus.what, gpus.price) == ("GPUs of l4 (nvidia-l4)", "gcp/europe-west4/gpu/nvidia-l4")
+    assert (gpus.what, gpus.price) == ("GPUs of new (nvidia-z9)", "gcp/europe-west4/gpu/nvidia-z9")
     assert str(result) == "110 to 340 USD and 1 unknown"
     assert str(month({f"{POOL}x": pool("z9-huge")})) == "unknown"
+
+
+def test_a_machine_of_google_and_its_gpus_are_two_prices_and_each_counts_once() -> None:
+    result = month({f"{POOL}l4": pool()})
+    assert not result.unknown
+    assert result.least_usd == pytest.approx(HOURS_PER_MONTH * (0.15429 + 0.58804))
+    assert result.most_usd == pytest.approx(3 * result.least_usd)
+
+
+def test_a_machine_of_amazon_is_one_price_with_its_gpus_and_spot_has_none() -> None:
+    def group(machine: str, **more: Any) -> dict[str, Any]:
+        scaling = {"minSize": 1, "maxSize": 2}
+        return {"instanceTypes": [machine], "scalingConfig": scaling, **more}
+
+    cluster, groups = f"{HEAD}aws:eks/cluster:Cluster::main", f"{HEAD}aws:eks/nodeGroup:NodeGroup::"
+    stack = {cluster: {}, f"{groups}system": group("m6i.xlarge"), f"{groups}l4": group("g6.xlarge")}
+    result = month(stack, cloud="aws", region="eu-central-1")
+    assert not result.unknown
+    assert result.least_usd == pytest.approx(HOURS_PER_MONTH * (0.10 + 0.23 + 1.0064))
+    spot = {**stack, f"{groups}l4": group("g6.xlarge", capacityType="SPOT")}
+    (unknown,) = month(spot, cloud="aws", region="eu-central-1").unknown
+    assert unknown.price == "aws/eu-central-1/g6.xlarge/spot"
+
+
+@pytest.mark.parametrize("region", ["us-east-1", "us-west-2", "eu-central-1"])
+@pytest.mark.parametrize(
+    "accelerator", ["nvidia-tesla-t4", "nvidia-a10g", "nvidia-l4", "nvidia-l40s"]
+)
+def test_the_machine_chosen_for_one_accelerator_or_four_has_a_price(
+    accelerator: str, region: str
+) -> None:
+    machines = [machine_with(accelerator, count) for count in (1, 4)]
+    assert all(PriceTable().find(f"aws/{region}/{machine}") for machine in machines)
 
 
 def test_a_price_of_the_stacks_own_fills_in_or_replaces() -> None:

@@ -36,7 +36,7 @@ def config(platform: str = "gcp", **stack: Any) -> StackConfig:
 
 
 def pool(name: str, machine: str, most: int) -> tuple[str, dict[str, Any]]:
-    gpus = [{"type": "nvidia-l4", "count": 1}] if machine.startswith("g2") else []
+    gpus = [{"type": "nvidia-l4-vws", "count": 1}] if machine.startswith("g2") else []
     return f"{HEAD}gcp:container/nodePool:NodePool::{name}", {
         "location": "europe-west4",
         "nodeConfig": {"machineType": machine, "guestAccelerators": gpus},
