@@ -76,7 +76,7 @@ signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
 
 class Handler(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
-        time.sleep(0.05)
+        time.sleep(float(self.path.partition("?")[2] or 0.05))
         content = os.environ["TOY_VERSION"].encode()
         self.send_response(200)
         self.send_header("Content-Length", str(len(content)))
@@ -95,7 +95,10 @@ http.server.ThreadingHTTPServer(("", 8080), Handler).serve_forever()
 
 
 def toy_image(version: str) -> Image:
-    """Return `local/toy` of a version: a server that starts in no time."""
+    """Return `local/toy` of a version: a server that starts in no time.
+
+    `/?SECONDS` is answered after as many seconds.
+    """
     return Image(
         name=f"docker.io/local/toy:{version}",
         entrypoint=(sys.executable, "-I", "-S", "/usr/bin/toy.py"),
