@@ -10,6 +10,9 @@ from model_export.distillation import divergence, student_of
 from model_export.errors import RefusedError
 from samples.heart import NUMBERS, patients
 
+# Each is quick; all of them together are not.
+pytestmark = pytest.mark.slow
+
 _COUNT = 3000
 
 

@@ -20,6 +20,9 @@ from tests.standins.aws_api import Api
 from tests.standins.aws_kinds import KINDS
 from tests.standins.sdk_types import SdkTypes
 
+# Each is quick; all of them together are not.
+pytestmark = pytest.mark.slow
+
 MAIL, OTHER = "ml-team@example.com", "on-call@example.com"
 GCP: Mapping[str, Any] = {
     "platform": "gcp",

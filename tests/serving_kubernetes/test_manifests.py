@@ -9,6 +9,9 @@ import pytest
 
 from tests.serving_kubernetes.manifests import EXAMPLES, Manifest, manifests
 
+# Each is quick; all of them together are not.
+pytestmark = pytest.mark.slow
+
 # The oldest that has all that pods use, and the last three.
 VERSIONS = ("1.30", "1.35", "1.36", "1.37")
 OTHERS_API = ("gateway.networking.k8s.io", "keda.sh", "monitoring.")

@@ -13,6 +13,9 @@ from model_export.gcs_bucket import GcsBucket
 from model_export.s3_bucket import S3Bucket
 from tests.stores.clouds import Cloud
 
+# Each is quick; all of them together are not.
+pytestmark = pytest.mark.slow
+
 
 def _put(cloud: Cloud, name: str, key: str, data: bytes) -> Bucket:
     bucket: Bucket = GcsBucket(name) if cloud.kind == "gs" else S3Bucket(name)

@@ -18,6 +18,9 @@ from model_export.s3_bucket import S3Bucket
 from tests.stores.clouds import Cloud, Kind
 from tests.stores.faulty_proxy import Call, FaultyProxy, Plan, faulty_proxy, lose, refuse
 
+# Each is quick; all of them together are not.
+pytestmark = pytest.mark.slow
+
 _PATIENCE = Patience(connect_seconds=30, answer_seconds=30, attempts=3, total_seconds=30)
 _MODEL = "heart-1"
 _KEYS = [f"{_MODEL}/{name}" for name in ("first", "naïve words", "a+b=c&d?e#f%20", "~x'(1)*!")]
