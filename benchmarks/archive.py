@@ -4,7 +4,6 @@
 """
 
 import argparse
-import json
 import subprocess
 import sys
 import tempfile
@@ -13,8 +12,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from figures import Ratio, ratio, ratio_table
-from machine import CACHE, PROJECT, PROJECT_PYTHON, RESULTS, describe, note
+from machine import CACHE, PROJECT, PROJECT_PYTHON, describe, note
 from publish import _GRAPH, _MODEL_EXPORT, Run, run
+from records import heading, keep
 from stores import s3_store
 
 _MB: Final = 10**6
@@ -86,17 +86,14 @@ def main() -> int:
         }
     text = report(about, seen, sizes)
     print(text)
-    RESULTS.mkdir(exist_ok=True)
     document = {**about, "rounds": seen, "sizes": sizes}
-    (RESULTS / "archive.json").write_text(json.dumps(document, indent=1, default=vars) + "\n")
-    (RESULTS / "archive.md").write_text(text)
+    keep("archive", document, text)
     return 0
 
 
 def report(about: dict[str, Any], seen: dict[str, list[Run]], sizes: dict[str, int]) -> str:
     """Write the result as Markdown."""
-    lines = ["# An archive of 450 MB", ""]
-    lines += [f"- {key.replace('_', ' ')}: {value}" for key, value in about.items()]
+    lines = heading("An archive of 450 MB", about)
     lines += [f"- size, {name}: {size / _MB:.0f} MB" for name, size in sizes.items()]
     lines += ["", "| on one core | seconds | seconds of processor | peak memory |"]
     lines += ["|---|---|---|---:|"]

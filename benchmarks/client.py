@@ -7,7 +7,6 @@ arrays, asks for the types, keeps a deadline, and gives arrays back.
 """
 
 import argparse
-import json
 import os
 import subprocess
 import sys
@@ -25,8 +24,9 @@ import grpc
 import numpy as np
 import tensorflow as tf
 from figures import ratio, ratio_table
-from machine import CACHE, PROJECT, PROJECT_PYTHON, RESULTS, describe, free_ports, note
+from machine import CACHE, PROJECT, PROJECT_PYTHON, describe, free_ports, note
 from models import INPUT_NAME, OUTPUT_NAME, Model, make_dense
+from records import heading, keep
 from tensorflow_serving.apis import predict_pb2, prediction_service_pb2_grpc
 
 sys.path.append(str(PROJECT))
@@ -140,8 +140,7 @@ def round_of(ways: dict[str, tuple[Ask, list[Any]]], threads: int) -> dict[str, 
 
 def report(about: dict[str, Any], seen: dict[int, dict[str, list[float]]]) -> str:
     """Write the result as Markdown."""
-    lines = ["# The gRPC client against the bare stub", ""]
-    lines += [f"- {key.replace('_', ' ')}: {value}" for key, value in about.items()]
+    lines = heading("The gRPC client against the bare stub", about)
     lines += ["", "| threads | | requests a second, median of rounds |", "|---:|---|---:|"]
     ratios = []
     for threads, each in seen.items():
@@ -173,10 +172,7 @@ def main() -> int:
     text = report(about, seen)
     print(text)
     if arguments.rounds == parser.get_default("rounds"):
-        RESULTS.mkdir(exist_ok=True)
-        document = json.dumps(about | {"requests_per_second": seen}, indent=1)
-        (RESULTS / "client.json").write_text(document + "\n")
-        (RESULTS / "client.md").write_text(text)
+        keep("client", about | {"requests_per_second": seen}, text)
     return 0
 
 

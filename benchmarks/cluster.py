@@ -5,40 +5,19 @@ docs/benchmarks.md.
 """
 
 import argparse
-import json
-import os
-import subprocess
 import sys
 from statistics import median
 from typing import Any, Final
 
-from machine import BENCHMARKS, PROJECT, PROJECT_PYTHON, RESULTS, describe
+from machine import describe
+from records import figures_of, heading, keep
 
 CLIENTS: Final = 16
-_LIMIT_SECONDS: Final = 3600
-
-
-def measure(rounds: int) -> dict[str, Any]:
-    """Run in the project's environment, which has the engine, the cluster and the tests' parts."""
-    finished = subprocess.run(
-        [PROJECT_PYTHON, BENCHMARKS / "cluster_of.py", str(CLIENTS), str(rounds)],
-        cwd=PROJECT,
-        env={**os.environ, "PYTHONPATH": str(PROJECT)},
-        stdout=subprocess.PIPE,
-        text=True,
-        timeout=_LIMIT_SECONDS,
-        check=False,
-    )
-    if finished.returncode != 0:
-        raise SystemExit(finished.returncode)
-    figures: dict[str, Any] = json.loads(finished.stdout.splitlines()[-1])
-    return figures
 
 
 def report(about: dict[str, Any], figures: dict[str, Any]) -> str:
     """Write the result as Markdown."""
-    lines = ["# On Kubernetes", ""]
-    lines += [f"- {key.replace('_', ' ')}: {value}" for key, value in about.items()]
+    lines = heading("On Kubernetes", about)
     lines += [
         "",
         "## Releases under load",
@@ -85,12 +64,10 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=3, help="of previews; default: %(default)s")
     arguments = parser.parse_args()
     about = describe(sys.argv)
-    figures = measure(arguments.rounds)
+    figures = figures_of("cluster_of.py", str(CLIENTS), str(arguments.rounds))
     text = report(about, figures)
     print(text)
-    RESULTS.mkdir(exist_ok=True)
-    (RESULTS / "cluster.json").write_text(json.dumps(about | figures, indent=1) + "\n")
-    (RESULTS / "cluster.md").write_text(text)
+    keep("cluster", about | figures, text)
     return 0
 
 

@@ -4,7 +4,6 @@
 """
 
 import argparse
-import json
 import os
 import subprocess
 import sys
@@ -15,7 +14,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from figures import ratio, ratio_table
-from machine import CACHE, PROJECT, PROJECT_PYTHON, RESULTS, describe, note
+from machine import CACHE, PROJECT, PROJECT_PYTHON, describe, note
+from records import heading, keep
 
 SAMPLES: Final = ("heart", "digits")
 GOAL: Final = 10.0
@@ -61,8 +61,7 @@ def measure(models: dict[str, Path], rounds: int) -> dict[str, dict[str, list[di
 
 def report(about: dict[str, Any], seen: dict[str, dict[str, list[dict[str, float]]]]) -> str:
     """Write the result as Markdown."""
-    lines = ["# Inspecting a SavedModel", ""]
-    lines += [f"- {key.replace('_', ' ')}: {value}" for key, value in about.items()]
+    lines = heading("Inspecting a SavedModel", about)
     lines += ["", "| model | command | seconds | seconds of processor |", "|---|---|---|---|"]
     ratios = []
     for name, each in seen.items():
@@ -103,9 +102,7 @@ def main() -> int:
         seen = measure(models, arguments.rounds)
     text = report(about, seen)
     print(text)
-    RESULTS.mkdir(exist_ok=True)
-    (RESULTS / "inspect.json").write_text(json.dumps(about | {"models": seen}, indent=1) + "\n")
-    (RESULTS / "inspect.md").write_text(text)
+    keep("inspect", about | {"models": seen}, text)
     return 0
 
 

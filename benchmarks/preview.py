@@ -5,17 +5,14 @@ that there is no network in the figures. A program of the user's has to import t
 """
 
 import argparse
-import json
-import os
-import subprocess
 import sys
 from statistics import median
 from typing import Any, Final
 
-from machine import BENCHMARKS, PROJECT, PROJECT_PYTHON, RESULTS, describe
+from machine import describe
+from records import clock_table, figures_of, heading, keep
 
 GOAL: Final = 1.5
-_LIMIT_SECONDS: Final = 3600
 _STACKS: Final = {"dev": "Google Cloud", "aws-dev": "AWS"}
 _SDKS: Final = {"dev": "pulumi_gcp", "aws-dev": "pulumi_aws"}
 
@@ -28,27 +25,9 @@ def _names(stack: str) -> dict[str, str]:
     }
 
 
-def run(stack: str, rounds: int) -> dict[str, Any]:
-    """Measure in the project's environment."""
-    finished = subprocess.run(
-        [PROJECT_PYTHON, BENCHMARKS / "preview_of.py", stack, str(rounds)],
-        cwd=PROJECT,
-        env={**os.environ, "PYTHONPATH": str(PROJECT)},
-        stdout=subprocess.PIPE,
-        text=True,
-        timeout=_LIMIT_SECONDS,
-        check=False,
-    )
-    if finished.returncode != 0:
-        raise SystemExit("the previews could not be measured; see above")
-    figures: dict[str, Any] = json.loads(finished.stdout.splitlines()[-1])
-    return figures
-
-
 def report(about: dict[str, Any], figures: dict[str, Any]) -> str:
     """Write the result as Markdown."""
-    lines = ["# A preview of a cloud's whole stack", ""]
-    lines += [f"- {key.replace('_', ' ')}: {value}" for key, value in about.items()]
+    lines = heading("A preview of a cloud's whole stack", about)
     for stack, seen in figures.items():
         lines += ["", f"## {_STACKS[stack]}", "", *_section(stack, seen)]
     return "\n".join([*lines, ""])
@@ -56,17 +35,8 @@ def report(about: dict[str, Any], figures: dict[str, Any]) -> str:
 
 def _section(stack: str, seen: dict[str, Any]) -> list[str]:
     names = _names(stack)
-    lines = [
-        f"{seen['resources']} resources.",
-        "",
-        "| preview of | seconds, median | on the processor | rounds |",
-        "|---|---:|---:|---|",
-    ]
-    for name, rounds in seen["rounds"].items():
-        listed = ", ".join(f"{each['clock']:.2f}" for each in rounds)
-        clock, processor = (median(each[key] for each in rounds) for key in ("clock", "processor"))
-        lines.append(f"| {names[name]} | {clock:.2f} | {processor:.2f} | {listed} |")
-    lines.append("")
+    told = {names[name]: rounds for name, rounds in seen["rounds"].items()}
+    lines = [f"{seen['resources']} resources.", "", *clock_table("preview of", told), ""]
     for name in ("empty, same modules", "empty"):
         ratios = {
             key: median(
@@ -92,12 +62,13 @@ def main() -> int:
     )
     arguments = parser.parse_args()
     about = describe(sys.argv)
-    figures = {stack: run(stack, arguments.rounds) for stack in arguments.stack or _STACKS}
+    figures = {
+        stack: figures_of("preview_of.py", stack, str(arguments.rounds))
+        for stack in arguments.stack or _STACKS
+    }
     text = report(about, figures)
     print(text)
-    RESULTS.mkdir(exist_ok=True)
-    (RESULTS / "preview.json").write_text(json.dumps(about | figures, indent=1) + "\n")
-    (RESULTS / "preview.md").write_text(text)
+    keep("preview", about | figures, text)
     return 0
 
 

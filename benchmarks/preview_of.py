@@ -6,10 +6,8 @@ as JSON.
 
 import json
 import os
-import resource
 import sys
 import tempfile
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -17,6 +15,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import requests
+from clock import clocked
 
 from model_export.layout import manifest_path
 from model_export.manifest import Manifest, dump_manifest
@@ -58,12 +57,9 @@ BenchStack = GcpStack | AwsStack
 
 def seconds_of(stack: BenchStack, *arguments: str) -> dict[str, float]:
     """Preview; give seconds on the clock, and on the processor by all that it starts."""
-    before, began = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
-    stack.pulumi("preview", "--expect-no-changes", *arguments)
-    clock = time.perf_counter() - began
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    used = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    return {"clock": clock, "processor": used}
+    with clocked() as seconds:
+        stack.pulumi("preview", "--expect-no-changes", *arguments)
+    return seconds
 
 
 def loaded_modules(stack: BenchStack) -> list[str]:

@@ -5,35 +5,15 @@ the engine nor a provider nor a cluster is in the figures; the mocks' own work i
 """
 
 import argparse
-import json
-import os
-import subprocess
 import sys
 from statistics import median
 from typing import Any, Final
 
-from machine import BENCHMARKS, PROJECT, PROJECT_PYTHON, RESULTS, describe, note
+from machine import describe, note
+from records import figures_of, heading, keep
 
 COUNTS: Final = (1, 10, 50, 100)
 GOAL_SECONDS: Final = 3.0
-_LIMIT_SECONDS: Final = 300
-
-
-def run(count: int) -> dict[str, float]:
-    """Run the program with so many models."""
-    finished = subprocess.run(
-        [PROJECT_PYTHON, BENCHMARKS / "program_of.py", str(count)],
-        cwd=PROJECT,
-        env={**os.environ, "PYTHONPATH": str(PROJECT)},
-        capture_output=True,
-        text=True,
-        timeout=_LIMIT_SECONDS,
-        check=False,
-    )
-    if finished.returncode != 0:
-        raise SystemExit(finished.stderr[-3000:])
-    figures: dict[str, float] = json.loads(finished.stdout)
-    return figures
 
 
 def measure(rounds: int) -> dict[int, list[dict[str, float]]]:
@@ -42,14 +22,13 @@ def measure(rounds: int) -> dict[int, list[dict[str, float]]]:
     for number in range(rounds):
         note(f"round {number + 1} of {rounds}")
         for count in COUNTS if number % 2 == 0 else reversed(COUNTS):
-            seen[count].append(run(count))
+            seen[count].append(figures_of("program_of.py", str(count)))
     return seen
 
 
 def report(about: dict[str, Any], seen: dict[int, list[dict[str, float]]]) -> str:
     """Write the result as Markdown."""
-    lines = ["# The stack program with many models", ""]
-    lines += [f"- {key.replace('_', ' ')}: {value}" for key, value in about.items()]
+    lines = heading("The stack program with many models", about)
     lines += [
         "",
         "| models | resources | seconds, median | on the processor | rounds | peak memory |",
@@ -87,9 +66,7 @@ def main() -> int:
     seen = measure(arguments.rounds)
     text = report(about, seen)
     print(text)
-    RESULTS.mkdir(exist_ok=True)
-    (RESULTS / "program.json").write_text(json.dumps(about | {"rounds": seen}, indent=1) + "\n")
-    (RESULTS / "program.md").write_text(text)
+    keep("program", about | {"rounds": seen}, text)
     return 0
 
 

@@ -4,7 +4,6 @@
 """
 
 import argparse
-import json
 import os
 import shutil
 import signal
@@ -19,7 +18,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from figures import Ratio, ratio, ratio_table
-from machine import CACHE, PROJECT, PROJECT_PYTHON, RESULTS, describe, note
+from machine import CACHE, PROJECT, PROJECT_PYTHON, describe, note
+from records import heading, keep
 from stores import Store, counting_proxy, gcs_store, s3_store
 
 _MODEL_EXPORT: Final = PROJECT_PYTHON.parent / "model-export"
@@ -206,9 +206,7 @@ def main() -> int:
     print(text)
     if len(arguments.stores) == len(("gs", "s3")):
         document = {**about, "races": races, "changed_mb": changed, "memory": memory}
-        RESULTS.mkdir(exist_ok=True)
-        (RESULTS / "publish.json").write_text(json.dumps(document, indent=1, default=vars) + "\n")
-        (RESULTS / "publish.md").write_text(text)
+        keep("publish", document, text)
     return 0
 
 
@@ -219,8 +217,7 @@ def report(
     memory: dict[str, dict[str, Run]],
 ) -> str:
     """Write the result as Markdown."""
-    lines = ["# Publishing to an object store", ""]
-    lines += [f"- {key.replace('_', ' ')}: {value}" for key, value in about.items()]
+    lines = heading("Publishing to an object store", about)
     lines += ["", "| server | model | command | seconds | seconds of processor |"]
     lines += ["|---|---|---|---|---|"]
     goals = {shape.name: shape.goal for shape in (LARGE, SMALL)}

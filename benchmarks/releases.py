@@ -5,53 +5,24 @@ report of many models the stand-in of a cluster, so that no network is in the fi
 """
 
 import argparse
-import json
-import os
-import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from statistics import median
 from typing import Any, Final
 
-from machine import BENCHMARKS, PROJECT, PROJECT_PYTHON, RESULTS, describe
+from machine import describe
+from records import clock_table, figures_of, heading, keep
 
 HISTORY_GOAL_SECONDS: Final = 3.0
 ROLLBACK_GOAL_SECONDS: Final = 5.0
 REPORT_GOAL_SECONDS: Final = 2.0
-_LIMIT_SECONDS: Final = 3600
 
 Rounds = Sequence[dict[str, float]]
-
-
-def run(rounds: int) -> dict[str, Any]:
-    """Measure in the project's environment."""
-    finished = subprocess.run(
-        [PROJECT_PYTHON, BENCHMARKS / "releases_of.py", str(rounds)],
-        cwd=PROJECT,
-        env={**os.environ, "PYTHONPATH": str(PROJECT)},
-        stdout=subprocess.PIPE,
-        text=True,
-        timeout=_LIMIT_SECONDS,
-        check=False,
-    )
-    if finished.returncode != 0:
-        raise SystemExit("the releases could not be measured; see above")
-    figures: dict[str, Any] = json.loads(finished.stdout.splitlines()[-1])
-    return figures
 
 
 def beyond(ours: Rounds, engines: Rounds, key: str) -> float:
     """Give what ours takes more than the engine, in the median of the rounds."""
     return median(one[key] - other[key] for one, other in zip(ours, engines, strict=True))
-
-
-def _table(figures: dict[str, Rounds]) -> Iterator[str]:
-    yield "| command | seconds, median | on the processor | rounds |"
-    yield "|---|---:|---:|---|"
-    for name, rounds in figures.items():
-        clock, processor = (median(each[key] for each in rounds) for key in ("clock", "processor"))
-        listed = ", ".join(f"{each['clock']:.2f}" for each in rounds)
-        yield f"| {name} | {clock:.2f} | {processor:.2f} | {listed} |"
 
 
 def _verdict(seconds: float, goal: float) -> str:
@@ -63,14 +34,18 @@ def _beyond_lines(figures: dict[str, Rounds], ours: str, engine: str, goal: floa
         beyond(figures[ours], figures[engine], key) for key in ("clock", "processor")
     )
     more = f"Beyond `{engine}`: **{clock:.2f} s** ({_verdict(clock, goal)})"
-    return ["", *_table(figures), "", f"{more}, {processor:.2f} s on the processor."]
+    return [
+        "",
+        *clock_table("command", figures),
+        "",
+        f"{more}, {processor:.2f} s on the processor.",
+    ]
 
 
 def report(about: dict[str, Any], seen: dict[str, Any]) -> str:
     """Write the result as Markdown."""
-    lines = ["# Releases: history, rollback, report", ""]
-    lines += [f"- {key.replace('_', ' ')}: {value}" for key, value in about.items()]
-    lines += ["", "## A history of 1,000 updates", "", *_table(seen["history"]), ""]
+    lines = heading("Releases: history, rollback, report", about)
+    lines += ["", "## A history of 1,000 updates", "", *clock_table("command", seen["history"]), ""]
     for name, rounds in seen["history"].items():
         if not name.startswith("engine"):
             seconds = median(each["clock"] for each in rounds)
@@ -96,12 +71,10 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=5, help="default: %(default)s")
     arguments = parser.parse_args()
     about = describe(sys.argv)
-    seen = run(arguments.rounds)
+    seen = figures_of("releases_of.py", str(arguments.rounds))
     text = report(about, seen)
     print(text)
-    RESULTS.mkdir(exist_ok=True)
-    (RESULTS / "releases.json").write_text(json.dumps(about | seen, indent=1) + "\n")
-    (RESULTS / "releases.md").write_text(text)
+    keep("releases", about | seen, text)
     return 1 if seen["rollback"]["load"]["failures"] else 0
 
 

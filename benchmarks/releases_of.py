@@ -7,7 +7,6 @@ import http.client
 import json
 import os
 import re
-import resource
 import subprocess
 import sys
 import tempfile
@@ -19,6 +18,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import psutil
+from clock import clocked
 
 from infra.config import Platform
 from model_export.publish import publish
@@ -47,16 +47,13 @@ def seconds_of(
     command: Sequence[str], cwd: Path, environment: Mapping[str, str]
 ) -> dict[str, float]:
     """Run a command that must succeed; give seconds on the clock and on the processor."""
-    before, began = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
-    done = subprocess.run(
-        command, cwd=cwd, env=dict(environment), capture_output=True, text=True, check=False
-    )
-    clock = time.perf_counter() - began
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    with clocked() as seconds:
+        done = subprocess.run(
+            command, cwd=cwd, env=dict(environment), capture_output=True, text=True, check=False
+        )
     if done.returncode != 0:
         raise SystemExit(f"{' '.join(command)} failed:\n{done.stdout}\n{done.stderr}")
-    used = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    return {"clock": clock, "processor": used}
+    return seconds
 
 
 def by_turns(rounds: int, ways: Mapping[str, Callable[[], dict[str, float]]]) -> Figures:

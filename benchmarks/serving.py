@@ -4,7 +4,6 @@
 """
 
 import argparse
-import json
 import signal
 import sys
 import tempfile
@@ -29,8 +28,9 @@ from figures import (
     shortest_p99s,
 )
 from load import Point, Protocol, measure
-from machine import RESULTS, describe, note
+from machine import describe, note
 from models import INPUT_NAME, OUTPUT_NAME, Model, make_dense, train_digits
+from records import heading, keep
 from running import Server, started, wait_until_right
 from servers import OURS, PACKAGES, SETUPS
 
@@ -247,17 +247,14 @@ def main() -> int:
             "ratios": [vars(each) | {"value": each.value} for each in ratios],
             "points": as_json(rounds),
         }
-        RESULTS.mkdir(exist_ok=True)
-        (RESULTS / "serving.json").write_text(json.dumps(document, indent=1) + "\n")
-        (RESULTS / "serving.md").write_text(report)
+        keep("serving", document, report)
     return 1 if any(each.errors for s, p in rounds.items() if s.server == OURS for each in p) else 0
 
 
 def _report(
     about: dict[str, Any], models: dict[str, str], rounds: Rounds, ratios: list[Ratio]
 ) -> str:
-    parts = ["# Serving: requests per second and latency", ""]
-    parts += [f"- {key.replace('_', ' ')}: {value}" for key, value in about.items()]
+    parts = heading("Serving: requests per second and latency", about)
     parts += ["", "## Ratios", "", ratio_table(ratios)]
     for model, text in models.items():
         [bare] = [s for s in rounds if s.model == model and s.server == IN_PROCESS]

@@ -24,7 +24,8 @@ from typing import Any, Final
 
 import grpc
 import psutil
-from machine import PROJECT_PYTHON, RESULTS, describe, free_ports, note
+from machine import PROJECT_PYTHON, describe, free_ports, note
+from records import heading, keep
 from tensorflow_serving.apis import predict_pb2
 from versions import save_version
 
@@ -286,8 +287,7 @@ def measure(directory: Path, swaps: int) -> dict[str, Any]:
 
 def report(about: dict[str, Any], seen: dict[str, Any]) -> str:
     """Write the result as Markdown."""
-    lines = ["# Version swaps under load", ""]
-    lines += [f"- {key.replace('_', ' ')}: {value}" for key, value in about.items()]
+    lines = heading("Version swaps under load", about)
     lines += [
         "",
         (
@@ -330,9 +330,7 @@ def main() -> int:
     text = report(about, seen)
     print(text)
     if arguments.swaps == parser.get_default("swaps"):
-        RESULTS.mkdir(exist_ok=True)
-        (RESULTS / "swaps.json").write_text(json.dumps(about | seen, indent=1) + "\n")
-        (RESULTS / "swaps.md").write_text(text)
+        keep("swaps", about | seen, text)
     bad = any(each["failed"] or each["wrong"] for each in seen["protocols"].values())
     return 1 if bad or seen["memory_ratio"] > MEMORY_GOAL else 0
 

@@ -15,7 +15,8 @@ from pathlib import Path
 from statistics import median
 from typing import Any, Final
 
-from machine import CACHE, PROJECT, RESULTS, describe, note
+from machine import CACHE, PROJECT, describe, note
+from records import heading, keep
 
 UP_GOAL_SECONDS: Final = 10.0
 _FIRST_UP_SECONDS: Final = 480
@@ -98,8 +99,7 @@ def report(about: dict[str, Any], seen: dict[str, Any]) -> str:
     medians = seen["median_seconds"]
     up = medians["up"]
     goals = {"up": f"< {UP_GOAL_SECONDS:g} s: {'met' if up < UP_GOAL_SECONDS else 'missed'}"}
-    lines = ["# The embedded stack without a change", ""]
-    lines += [f"- {key.replace('_', ' ')}: {value}" for key, value in about.items()]
+    lines = heading("The embedded stack without a change", about)
     lines += ["", "| command | median | rounds | goal |", "|---|---:|---|---|"]
     names = {
         "up": "`./scripts/up`",
@@ -139,9 +139,7 @@ def main() -> int:
         seen = measure(clone, arguments.rounds)
     text = report(about, seen)
     print(text)
-    RESULTS.mkdir(exist_ok=True)
-    (RESULTS / "up.json").write_text(json.dumps(about | seen, indent=1) + "\n")
-    (RESULTS / "up.md").write_text(text)
+    keep("up", about | seen, text)
     return 0
 
 
