@@ -13,6 +13,7 @@ import pulumi_aws as aws
 from infra.aws_names import alarm_name
 from infra.observe.charts import Limits, said_of_errors, said_of_latency
 from infra.observe.cloudwatch import (
+    COUNTED,
     INVOCATIONS,
     MICROS_PER_MS,
     EndpointModel,
@@ -139,12 +140,11 @@ def _alarms(
 def _error_queries(
     model: EndpointModel, variant: str, limits: Limits
 ) -> Iterator[aws.cloudwatch.MetricAlarmMetricQueryArgs]:
-    metrics = {"all": "Invocations", "e4": "Invocation4XXErrors", "e5": "Invocation5XXErrors"}
-    all_, *failed = metrics
+    all_, *failed = COUNTED
     yield aws.cloudwatch.MetricAlarmMetricQueryArgs(
         id="share", expression=error_share(failed, all_), label="failed %", return_data=True
     )
-    for id_, metric in metrics.items():
+    for id_, metric in COUNTED.items():
         yield aws.cloudwatch.MetricAlarmMetricQueryArgs(
             id=id_,
             return_data=False,

@@ -4,7 +4,7 @@ Both are made of queries of Prometheus's language, which Grafana, the Prometheus
 Monitoring all speak.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -68,6 +68,21 @@ def error_share(failed: str, all_: str, *, by: str, window: str) -> str:
 def quantile(fraction: float, buckets: str, *, by: str, window: str) -> str:
     """Give a quantile of a histogram, in the unit of its buckets."""
     return f"histogram_quantile({fraction:g}, sum by (le, {by}) (rate({buckets}[{window}])))"
+
+
+def conditions(model: str, limits: Limits, *, errors: str, latency: str) -> Iterator[Condition]:
+    """Give what rings, by what the model's share of errors is, and its slowest answers in ms."""
+    yield Condition(
+        what="errors",
+        expression=f"{errors} > {limits.error_percent:g}",
+        said=said_of_errors(model, limits),
+    )
+    if limits.latency_ms is not None:
+        yield Condition(
+            what="latency",
+            expression=f"{latency} > {limits.latency_ms}",
+            said=said_of_latency(model, limits),
+        )
 
 
 def said_of_errors(model: str, limits: Limits) -> str:

@@ -9,12 +9,18 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from infra.observe.grid import Grid
+
 INVOCATIONS: Final = "AWS/SageMaker"
 MICROS_PER_MS: Final = 1000
 _INSTANCES: Final = "/aws/sagemaker/Endpoints"
-_COLUMNS: Final = 24
-_WIDTH: Final = 8
-_HEIGHT: Final = 6
+# By the id that it has in an expression: what is counted, and what of it failed.
+COUNTED: Final = {
+    "all": "Invocations",
+    "e4": "Invocation4XXErrors",
+    "e5": "Invocation5XXErrors",
+}
+_GRID: Final = Grid(columns=24, width=8, height=6)
 _PERIOD_SECONDS: Final = 60
 
 
@@ -58,19 +64,19 @@ def _widgets(region: str, models: Sequence[EndpointModel]) -> Iterator[dict[str,
     top = 0
     for model in models:
         heading = {"markdown": f"## {model.model}"}
-        yield {"type": "text", "x": 0, "y": top, "width": _COLUMNS, "height": 1} | {
+        yield {"type": "text", "x": 0, "y": top, "width": _GRID.columns, "height": 1} | {
             "properties": heading
         }
         top += 1
         charts = list(_charts(model))
         for index, (title, metrics) in enumerate(charts):
-            row, column = divmod(index, _COLUMNS // _WIDTH)
+            x, y = _GRID.place(index)
             yield {
                 "type": "metric",
-                "x": column * _WIDTH,
-                "y": top + row * _HEIGHT,
-                "width": _WIDTH,
-                "height": _HEIGHT,
+                "x": x,
+                "y": top + y,
+                "width": _GRID.width,
+                "height": _GRID.height,
                 "properties": {
                     "title": title,
                     "region": region,
@@ -81,7 +87,7 @@ def _widgets(region: str, models: Sequence[EndpointModel]) -> Iterator[dict[str,
                     "metrics": metrics,
                 },
             }
-        top += -(-len(charts) * _WIDTH // _COLUMNS) * _HEIGHT
+        top += _GRID.total_height(len(charts))
 
 
 def _charts(model: EndpointModel) -> Iterator[_Chart]:
@@ -112,12 +118,11 @@ def _charts(model: EndpointModel) -> Iterator[_Chart]:
 
 
 def _failed(model: EndpointModel) -> Iterator[Metric]:
-    parts = {"Invocations": "all", "Invocation4XXErrors": "e4", "Invocation5XXErrors": "e5"}
     for number, variant in enumerate(model.shown):
-        ids = {metric: f"{id_}{number}" for metric, id_ in parts.items()}
-        all_, *failed = ids.values()
+        metrics = {f"{id_}{number}": metric for id_, metric in COUNTED.items()}
+        all_, *failed = metrics
         yield [{"expression": error_share(failed, all_), "label": variant, "id": f"share{number}"}]
-        for metric, id_ in ids.items():
+        for id_, metric in metrics.items():
             hidden = {"id": id_, "visible": False, "stat": "Sum"}
             yield [*_line(model, variant, metric, INVOCATIONS), hidden]
 

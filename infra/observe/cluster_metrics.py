@@ -14,10 +14,9 @@ from infra.observe.charts import (
     Limits,
     Query,
     Watched,
+    conditions,
     error_share,
     quantile,
-    said_of_errors,
-    said_of_latency,
 )
 
 Scraping = Literal["annotations", "pod-monitoring", "service-monitor"]
@@ -100,7 +99,7 @@ def _charts(of: ClusterModel, window: str) -> Iterator[Chart]:
         unit="ms",
         queries=tuple(
             Query(
-                expression=f"{_latency(of, fraction, window)} / {_MICROS_PER_MS}",
+                expression=_latency(of, fraction, window),
                 legend=f"p{100 * fraction:g} {legend}",
             )
             for fraction in (0.5, 0.99)
@@ -137,19 +136,12 @@ def _batching(of: ClusterModel, window: str) -> Iterator[Chart]:
 def _conditions(of: ClusterModel, limits: Limits) -> Iterator[Condition]:
     window = f"{limits.window_minutes}m"
     requests = f"{_SERVING}request_count{{{of.named}}}"
-    share = error_share(_failed(of), requests, by=of.servers, window=window)
-    yield Condition(
-        what="errors",
-        expression=f"{share} > {limits.error_percent:g}",
-        said=said_of_errors(of.model, limits),
+    return conditions(
+        of.model,
+        limits,
+        errors=error_share(_failed(of), requests, by=of.servers, window=window),
+        latency=_latency(of, 0.99, window),
     )
-    if limits.latency_ms is not None:
-        latency = f"{_latency(of, 0.99, window)} / {_MICROS_PER_MS}"
-        yield Condition(
-            what="latency",
-            expression=f"{latency} > {limits.latency_ms}",
-            said=said_of_latency(of.model, limits),
-        )
 
 
 def _failed(of: ClusterModel) -> str:
@@ -158,7 +150,7 @@ def _failed(of: ClusterModel) -> str:
 
 def _latency(of: ClusterModel, fraction: float, window: str) -> str:
     buckets = f"{_SERVING}request_latency_bucket{{{of.named}}}"
-    return quantile(fraction, buckets, by=of.servers, window=window)
+    return f"{quantile(fraction, buckets, by=of.servers, window=window)} / {_MICROS_PER_MS}"
 
 
 def _legend(of: ClusterModel) -> str:

@@ -10,19 +10,18 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from infra.observe.charts import Chart, Query, Watched
+from infra.observe.grid import Grid
 
 # Cloud Monitoring's own word for the distance between two points of a chart.
 WINDOW: Final = "${__interval}"
 
-_COLUMNS: Final = 48
-_WIDTH: Final = 16
-_HEIGHT: Final = 16
+_GRID: Final = Grid(columns=48, width=16, height=16)
 _TITLE_HEIGHT: Final = 4
 
 
 def google_dashboard(*, title: str, models: Sequence[Watched]) -> str:
     """Write the dashboard."""
-    layout: dict[str, Any] = {"columns": _COLUMNS}
+    layout: dict[str, Any] = {"columns": _GRID.columns}
     if tiles := list(_tiles(models)):
         layout["tiles"] = tiles
     return json.dumps({"displayName": title, "mosaicLayout": layout}, sort_keys=True)
@@ -32,12 +31,12 @@ def _tiles(models: Sequence[Watched]) -> Iterator[dict[str, Any]]:
     top = 0
     for watched in models:
         heading = {"title": watched.model, "sectionHeader": {"dividerBelow": True}}
-        yield _tile(0, top, _COLUMNS, _TITLE_HEIGHT, heading)
+        yield _tile(0, top, _GRID.columns, _TITLE_HEIGHT, heading)
         top += _TITLE_HEIGHT
         for index, chart in enumerate(watched.charts):
-            row, column = divmod(index, _COLUMNS // _WIDTH)
-            yield _tile(column * _WIDTH, top + row * _HEIGHT, _WIDTH, _HEIGHT, _chart(chart))
-        top += -(-len(watched.charts) * _WIDTH // _COLUMNS) * _HEIGHT
+            x, y = _GRID.place(index)
+            yield _tile(x, top + y, _GRID.width, _GRID.height, _chart(chart))
+        top += _GRID.total_height(len(watched.charts))
 
 
 def _tile(x: int, y: int, width: int, height: int, widget: Mapping[str, Any]) -> dict[str, Any]:

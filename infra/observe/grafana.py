@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from infra.observe.charts import Chart, Unit, Watched
+from infra.observe.grid import Grid
 
 # Grafana's own word for a window in which there are always some scrapes.
 WINDOW: Final = "$__rate_interval"
@@ -23,9 +24,7 @@ _UNITS: Final[Mapping[Unit, str]] = {
     "count": "short",
 }
 _SCHEMA: Final = 39
-_COLUMNS: Final = 24
-_WIDTH: Final = 8
-_HEIGHT: Final = 8
+_GRID: Final = Grid(columns=24, width=8, height=8)
 
 
 def grafana_dashboard(*, title: str, uid: str, models: Sequence[Watched]) -> str:
@@ -63,14 +62,13 @@ def _panels(models: Sequence[Watched]) -> Iterator[dict[str, Any]]:
             "title": watched.model,
             "collapsed": False,
             "panels": [],
-            "gridPos": {"x": 0, "y": top, "w": _COLUMNS, "h": 1},
+            "gridPos": {"x": 0, "y": top, "w": _GRID.columns, "h": 1},
         }
         for index, chart in enumerate(watched.charts):
-            row, column = divmod(index, _COLUMNS // _WIDTH)
-            place = {"x": column * _WIDTH, "y": top + 1 + row * _HEIGHT}
-            yield _panel(chart, {**place, "w": _WIDTH, "h": _HEIGHT})
-        rows = -(-len(watched.charts) * _WIDTH // _COLUMNS)
-        top += 1 + rows * _HEIGHT
+            x, y = _GRID.place(index)
+            size = {"w": _GRID.width, "h": _GRID.height}
+            yield _panel(chart, {"x": x, "y": top + 1 + y, **size})
+        top += 1 + _GRID.total_height(len(watched.charts))
 
 
 def _panel(chart: Chart, place: Mapping[str, int]) -> dict[str, Any]:

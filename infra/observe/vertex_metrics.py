@@ -14,10 +14,9 @@ from infra.observe.charts import (
     Limits,
     Query,
     Watched,
+    conditions,
     error_share,
     quantile,
-    said_of_errors,
-    said_of_latency,
 )
 
 _ONLINE: Final = "aiplatform_googleapis_com:prediction_online_"
@@ -108,18 +107,13 @@ def _plain(of: VertexEndpoint, title: str, unit: str, how: str, *names: str) -> 
 
 def _conditions(of: VertexEndpoint, limits: Limits) -> Iterator[Condition]:
     window = f"{limits.window_minutes}m"
-    share = error_share(_failed(of), _metric(of, "response_count"), by=_DEPLOYED, window=window)
-    yield Condition(
-        what="errors",
-        expression=f"{share} > {limits.error_percent:g}",
-        said=said_of_errors(of.model, limits),
+    answers = _metric(of, "response_count")
+    return conditions(
+        of.model,
+        limits,
+        errors=error_share(_failed(of), answers, by=_DEPLOYED, window=window),
+        latency=_latency(of, 0.99, window),
     )
-    if limits.latency_ms is not None:
-        yield Condition(
-            what="latency",
-            expression=f"{_latency(of, 0.99, window)} > {limits.latency_ms}",
-            said=said_of_latency(of.model, limits),
-        )
 
 
 def _latency(of: VertexEndpoint, fraction: float, window: str) -> str:

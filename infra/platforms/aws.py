@@ -42,6 +42,7 @@ def declare(stack: RunningStack) -> StackOutputs:
     models = configured_outputs(config)
     outputs: dict[str, object] = {}
     served: dict[str, Mapping[str, object]] = {}
+    shown: Mapping[str, object] = {}
     if cluster is not None:
         from infra.platforms.aws_cluster import (  # noqa: PLC0415 as in _cluster
             cluster_outputs,
@@ -50,7 +51,6 @@ def declare(stack: RunningStack) -> StackOutputs:
 
         in_cluster, shown = serve_in_cluster(place, cluster, servers)
         served |= in_cluster
-        outputs |= shown
         outputs |= cluster_outputs(place, cluster)
     if endpoints:
         # Amazon's SDK for SageMaker takes a second to load, and not every stack has an endpoint.
@@ -59,13 +59,12 @@ def declare(stack: RunningStack) -> StackOutputs:
         served |= serve_on_sagemaker(place, endpoints, servers)
     for model, more in served.items():
         models[model] |= more
-    if dashboard := watch_on_sagemaker(place):
+    managed = watch_on_sagemaker(place)
+    if managed and shown:
         # Of two dashboards the one in the cluster has the longer name.
-        cluster_dashboard = outputs.pop("dashboard", None)
-        outputs |= dashboard
-        if cluster_dashboard is not None:
-            outputs["cluster_dashboard"] = cluster_dashboard
-    outputs |= {**publishers(place), **ci(place, cluster, servers), **_budget(place)}
+        shown = {"cluster_dashboard": shown["dashboard"]}
+    outputs |= {**shown, **managed, **publishers(place), **ci(place, cluster, servers)}
+    outputs |= _budget(place)
     return StackOutputs(bucket=place.bucket.url, models=models, more=outputs)
 
 
