@@ -10,7 +10,6 @@ import sys
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
@@ -18,12 +17,12 @@ import requests
 from clock import clocked
 
 from model_export.layout import manifest_path
-from model_export.manifest import Manifest, dump_manifest
+from model_export.manifest import dump_manifest
 from tests.aws.harness import AwsStack, make_aws_stack
 from tests.aws.moto_server import moto_server
-from tests.aws.saved_model import make_saved_model
 from tests.engine.harness import CHECKOUT, Project
 from tests.gcp.harness import GcpStack, make_gcp_stack
+from tests.small_models import bare_manifest, make_saved_model
 from tests.stores.clouds import Cloud, running_cloud
 from tools.engine.acquire import Engine, ensure_engine
 
@@ -95,7 +94,11 @@ def aws_stack(directory: Path) -> Iterator[AwsStack]:
         )
         stack.up()
         (bucket,) = (found["Name"] for found in stack.aws("s3").list_buckets()["Buckets"])
-        model = make_saved_model(directory / "saved")
+        model = make_saved_model(
+            directory / "saved",
+            tensorflow="2.18.1",
+            files={"variables/variables.data-00000-of-00001": b"weights"},
+        )
         for name in ("heart", "digits"):
             stack.model_export(
                 *("publish", str(model), "--model", name, "--version", "1"),
@@ -135,19 +138,10 @@ def no_waiting(stack: Project, directory: Path) -> Iterator[None]:
 def publish_records(cloud: Cloud, bucket: str) -> None:
     """Put a version of each model into the bucket, as far as a preview reads it."""
     for name in ("heart", "digits"):
-        manifest = Manifest(
-            model=name,
-            version=1,
-            files=(),
-            signatures={},
-            tensorflow_version="2.20.0",
-            created_at=datetime.now(tz=UTC),
-            created_by="benchmark",
-        )
         requests.post(
             f"{cloud.endpoint}/upload/storage/v1/b/{bucket}/o",
             params={"uploadType": "media", "name": manifest_path(name, 1)},
-            data=dump_manifest(manifest),
+            data=dump_manifest(bare_manifest(name, 1)),
             timeout=30,
         ).raise_for_status()
 

@@ -11,31 +11,22 @@ import resource
 import sys
 import tempfile
 import time
-from datetime import UTC, datetime
 from pathlib import Path
 
 import infra.platforms.kubernetes
 from infra.compute.questions import Found, Wanted
 from infra.program import main
 from model_export.layout import manifest_path
-from model_export.manifest import Manifest, dump_manifest
+from model_export.manifest import dump_manifest
 from tests.declaring import declare
+from tests.small_models import bare_manifest
 
 
 def publish(bucket: Path, model: str) -> None:
     """Put a version into the bucket that has a manifest and no files."""
-    manifest = Manifest(
-        model=model,
-        version=1,
-        files=(),
-        signatures={},
-        tensorflow_version="2.20.0",
-        created_at=datetime(2026, 1, 1, tzinfo=UTC),
-        created_by="benchmark",
-    )
     path = bucket / manifest_path(model, 1)
     path.parent.mkdir(parents=True)
-    path.write_bytes(dump_manifest(manifest))
+    path.write_bytes(dump_manifest(bare_manifest(model, 1)))
 
 
 def everything(_: str | None, __: Wanted) -> Found:

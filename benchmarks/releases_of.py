@@ -28,9 +28,9 @@ from tests.releases.conftest import Desk, make_desk
 from tests.releases.platforms import (
     SharedDesk,
     running_places,
-    save_small_model,
     shared_desk,
 )
+from tests.small_models import make_saved_model
 from tools.engine.acquire import ensure_engine
 from tools.engine.environment import engine_environment
 
@@ -222,7 +222,7 @@ def many_models(directory: Path) -> Iterator[SharedDesk]:
         place = desk.run("bucket").stdout.strip()
         Path(place.removeprefix("file://")).mkdir(parents=True)
         store = open_store(place)
-        saved = save_small_model(directory / "saved")
+        saved = make_saved_model(directory / "saved", tensorflow="2.15.1")
         for name in names:
             for version in (1, 2):
                 publish(saved, model=name, store=store, version=version)

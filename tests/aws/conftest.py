@@ -7,7 +7,7 @@ import pytest
 
 from tests.aws.harness import AwsStack, make_aws_stack
 from tests.aws.moto_server import empty, moto_server
-from tests.aws.saved_model import make_saved_model
+from tests.small_models import make_saved_model
 from tools.engine.acquire import Engine
 
 
@@ -40,4 +40,8 @@ def stack(
 @pytest.fixture(scope="session")
 def saved_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Give a small valid SavedModel, exported by a TensorFlow that SageMaker has an image of."""
-    return make_saved_model(tmp_path_factory.mktemp("model") / "saved")
+    return make_saved_model(
+        tmp_path_factory.mktemp("model") / "saved",
+        tensorflow="2.18.1",
+        files={"variables/variables.data-00000-of-00001": b"weights"},
+    )

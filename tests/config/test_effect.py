@@ -5,7 +5,6 @@ Each platform that comes to be served adds its places here.
 
 import json
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -15,28 +14,20 @@ from infra.config import Platform
 from infra.config.refusals import Place, accepted_fields
 from infra.program import main
 from model_export.layout import manifest_path
-from model_export.manifest import Manifest, dump_manifest
+from model_export.manifest import dump_manifest
 from tests.config.examples import PLACES, merged, stack_with
 from tests.config.release_examples import COMMAND_FIELDS
 from tests.declaring import declare
+from tests.small_models import bare_manifest
 
 
 @pytest.fixture
 def published(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("SERVESTACK_HOME", str(tmp_path / "home"))
     for version in (2, 3, 4):
-        manifest = Manifest(
-            model="heart",
-            version=version,
-            files=(),
-            signatures={},
-            tensorflow_version="2.20.0",
-            created_at=datetime(2026, 1, 1, tzinfo=UTC),
-            created_by="test",
-        )
         path = tmp_path / "bucket" / manifest_path("heart", version)
         path.parent.mkdir(parents=True)
-        path.write_bytes(dump_manifest(manifest))
+        path.write_bytes(dump_manifest(bare_manifest("heart", version)))
     return tmp_path / "bucket"
 
 

@@ -4,7 +4,6 @@ Every resource of every one of these stacks is held against the SDK's types, too
 """
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from typing import Any
 from unittest.mock import patch
 
@@ -18,6 +17,7 @@ from tests.config.examples import merged, stack_with
 from tests.config.release_examples import COMMAND_FIELDS
 from tests.config.test_effect import OTHERS, PLACE_FIELDS, replaced
 from tests.gcp.declaring import declared
+from tests.small_models import bare_manifest
 
 # Each is quick; all of them together are not.
 pytestmark = pytest.mark.slow
@@ -49,15 +49,7 @@ AROUND: dict[str, dict[str, Any]] = {
 @pytest.fixture(autouse=True)
 def everything_is_published() -> Iterator[None]:
     def manifest(_url: str, model: str, version: int) -> Manifest:
-        return Manifest(
-            model=model,
-            version=version,
-            files=(),
-            signatures={},
-            tensorflow_version="2.20.0",
-            created_at=datetime(2026, 1, 1, tzinfo=UTC),
-            created_by="test",
-        )
+        return bare_manifest(model, version)
 
     with patch.object(published, "read_version", manifest):
         yield

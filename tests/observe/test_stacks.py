@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import unquote
 
@@ -16,6 +15,7 @@ from tests.aws.declaring import declared as declared_on_aws
 from tests.aws.moto_server import CREDENTIALS, empty, moto_server
 from tests.declaring import Declaration, declare
 from tests.gcp.declaring import declared as declared_on_gcp
+from tests.small_models import bare_manifest
 from tests.standins.aws_api import Api
 from tests.standins.aws_kinds import KINDS
 from tests.standins.sdk_types import SdkTypes
@@ -178,15 +178,7 @@ def test_mails_are_refused_where_nobody_would_send_them() -> None:
 @pytest.fixture
 def everything_is_published(monkeypatch: pytest.MonkeyPatch) -> None:
     def read(_: str, model: str, version: int) -> Manifest:
-        return Manifest(
-            model=model,
-            version=version,
-            files=(),
-            signatures={},
-            tensorflow_version="2.15.1",
-            created_at=datetime(2026, 1, 1, tzinfo=UTC),
-            created_by="test",
-        )
+        return bare_manifest(model, version, tensorflow="2.15.1")
 
     monkeypatch.setattr("infra.platforms.published.read_version", read)
 

@@ -18,7 +18,6 @@ from pathlib import Path
 from threading import Thread
 
 from infra.config import Platform
-from model_export import wire
 from tests.aws.moto_server import CREDENTIALS, moto_server
 from tests.engine.harness import CHECKOUT, STACK_FILE_HEAD
 from tests.standins.aws import FAULTS_VARIABLE
@@ -227,17 +226,3 @@ def shared_desk(directory: Path, stack: str, place: Place) -> SharedDesk:
     nowhere = {"KUBECONFIG": str(directory / "no-cluster")}
     environment = {**environment, **nowhere, **place.environment}
     return SharedDesk(directory=directory, stack=stack, environment=environment)
-
-
-def save_small_model(directory: Path) -> Path:
-    """Write a SavedModel that can be published without TensorFlow, and loaded by nobody."""
-    document = wire.message("SavedModel")(saved_model_schema_version=1)
-    graph = document.meta_graphs.add()
-    graph.meta_info.tags.append("serve")
-    graph.meta_info.tensorflow_version = "2.15.1"
-    signature = graph.signatures["serving_default"]
-    signature.method_name = "tensorflow/serving/predict"
-    signature.inputs["x"].dtype = signature.outputs["y"].dtype = 1
-    directory.mkdir()
-    (directory / "saved_model.pb").write_bytes(document.SerializeToString())
-    return directory

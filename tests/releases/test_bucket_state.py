@@ -9,7 +9,8 @@ from urllib.parse import urlencode
 import pytest
 
 from infra.config import Platform
-from tests.releases.platforms import Place, running_places, save_small_model, shared_desk
+from tests.releases.platforms import Place, running_places, shared_desk
+from tests.small_models import make_saved_model
 from tests.stores.clouds import Cloud, running_cloud
 
 pytestmark = [pytest.mark.slow, pytest.mark.engine, pytest.mark.timeout(600)]
@@ -38,7 +39,7 @@ def test_a_stack_with_its_state_in_a_bucket_is_released_told_of_and_rolled_back(
     desk = shared_desk(tmp_path / "desk", "kind", place)
     state = {**cloud.environment(), "PULUMI_BACKEND_URL": backend_in(cloud)}
     desk = replace(desk, environment={**desk.environment, **state})
-    saved = save_small_model(tmp_path / "saved")
+    saved = make_saved_model(tmp_path / "saved", tensorflow="2.15.1")
 
     desk.run("up", "--yes")
     bucket = desk.run("bucket").stdout.strip()

@@ -9,7 +9,8 @@ import pytest
 
 from infra.config import Platform, read_stack_file
 from tests.engine.harness import CHECKOUT
-from tests.releases.platforms import Place, running_places, save_small_model, shared_desk
+from tests.releases.platforms import Place, running_places, shared_desk
+from tests.small_models import make_saved_model
 
 pytestmark = [pytest.mark.slow, pytest.mark.engine, pytest.mark.timeout(900)]
 
@@ -22,7 +23,7 @@ def places(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[Platf
 
 @pytest.fixture(scope="module")
 def saved_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return save_small_model(tmp_path_factory.mktemp("model") / "saved")
+    return make_saved_model(tmp_path_factory.mktemp("model") / "saved", tensorflow="2.15.1")
 
 
 STACKS = sorted(

@@ -19,7 +19,8 @@ import psutil
 import pytest
 
 from infra.config import Platform
-from tests.releases.platforms import SharedDesk, running_places, save_small_model, shared_desk
+from tests.releases.platforms import SharedDesk, running_places, shared_desk
+from tests.small_models import make_saved_model
 from tests.standins.gcp_cloud import CLOUD_VARIABLE, Cloud, Fault
 
 pytestmark = [pytest.mark.slow, pytest.mark.engine, pytest.mark.timeout(900)]
@@ -76,7 +77,7 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shared]:
         desk.run("up", "--yes")
         bucket = desk.run("bucket").stdout.strip()
         place.make_bucket(bucket)
-        saved = save_small_model(tmp_path_factory.mktemp("model") / "saved")
+        saved = make_saved_model(tmp_path_factory.mktemp("model") / "saved", tensorflow="2.15.1")
         for version in (1, 2, 3):
             desk.publish(bucket, saved, version)
         yield Shared(desk=desk, cloud=Cloud(Path(place.environment[CLOUD_VARIABLE])))

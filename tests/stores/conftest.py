@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from model_export import wire
 from model_export.store import Store, open_store
+from tests.small_models import make_saved_model
 from tests.stores.clouds import KINDS, Cloud, Kind, running_cloud
 
 MakeModel = Callable[..., Path]
@@ -65,23 +65,12 @@ def make_model(tmp_path: Path) -> MakeModel:
     """Give a function that writes a SavedModel directory; `weights` tells models apart."""
 
     def make(name: str = "model", *, weights: bytes = b"weights") -> Path:
-        document = wire.message("SavedModel")(saved_model_schema_version=1)
-        graph = document.meta_graphs.add()
-        graph.meta_info.tags.append("serve")
-        graph.meta_info.tensorflow_version = "2.20.0"
-        signature = graph.signatures["serving_default"]
-        signature.method_name = "tensorflow/serving/predict"
-        signature.inputs["x"].dtype = signature.outputs["y"].dtype = 1
-        directory = tmp_path / name
-        for path, content in {
-            "saved_model.pb": document.SerializeToString(),
+        files = {
             "assets/naïve words.txt": b"words",
             "assets/empty": b"",
             "variables/variables.data-00000-of-00001": weights,
-        }.items():
-            (directory / path).parent.mkdir(parents=True, exist_ok=True)
-            (directory / path).write_bytes(content)
-        return directory
+        }
+        return make_saved_model(tmp_path / name, files=files)
 
     return make
 

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from infra.gcp_names import bucket_name
-from model_export import wire
 from model_export.client import connect
 from model_export.publish import publish
 from model_export.store import open_store
 from tests.gcp.harness import GcpStack, make_gcp_stack
+from tests.small_models import make_saved_model
 from tests.stores.clouds import running_cloud
 from tools.engine.acquire import Engine
 
@@ -33,16 +33,7 @@ def publish_versions(directory: Path, *versions: int) -> None:
     """Publish models that say which TensorFlow made them; nobody loads them here."""
     store = open_store(f"gs://{bucket_name(project=PROJECT, stack='dev')}")
     for version in versions:
-        document = wire.message("SavedModel")(saved_model_schema_version=1)
-        graph = document.meta_graphs.add()
-        graph.meta_info.tags.append("serve")
-        graph.meta_info.tensorflow_version = "2.20.0"
-        signature = graph.signatures["serving_default"]
-        signature.method_name = "tensorflow/serving/predict"
-        signature.inputs["x"].dtype = signature.outputs["y"].dtype = version
-        saved = directory / str(version)
-        saved.mkdir(parents=True)
-        (saved / "saved_model.pb").write_bytes(document.SerializeToString())
+        saved = make_saved_model(directory / str(version), dtype=version)
         publish(saved, model="heart", store=store, version=version)
 
 
