@@ -62,6 +62,20 @@ class Parts(Protocol):
         """Make the object of all parts, or raise ObjectExistsError."""
 
 
+class Folders(Protocol):
+    """Folders that are more than a part of their objects' names; theirs end in a slash."""
+
+    def rename(self, folder: str, to: str) -> None:
+        """Move a folder with all below it in one step.
+
+        Raises ObjectExistsError where one of the new name exists, and ObjectMissingError where
+        there is none of the old.
+        """
+
+    def remove_empty(self, prefix: str) -> None:
+        """Remove the folders whose names begin so, but for those that hold something."""
+
+
 class Bucket(Protocol):
     """One bucket, seen from a prefix; keys are relative to it."""
 
@@ -74,6 +88,9 @@ class Bucket(Protocol):
 
     def folders(self, prefix: str) -> tuple[str, ...]:
         """List the names directly below a prefix that ends in a slash, where objects are below."""
+
+    def real_folders(self, prefix: str) -> Folders | None:
+        """Give the bucket's folders, where it has them; it is asked as one who reads `prefix`."""
 
     def read(self, key: str, start: int = 0, count: int | None = None) -> bytes:
         """Read `count` bytes, or all, or raise ObjectMissingError."""

@@ -1,13 +1,13 @@
 """A bucket of Google Cloud Storage, by Google's own client; honours STORAGE_EMULATOR_HOST.
 
-Owns the translation of our verbs and of Google's errors. Credentials are the client's default
+Owns the translation of our verbs. Credentials are the client's default
 chain and nothing else. Parts of a large file are objects under the scratch prefix until they are
 composed: the XML API's multipart uploads take no "must not exist".
 """
 
 import warnings
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager, suppress
 from functools import partial
 from typing import Any, Final, Literal
 
@@ -18,22 +18,21 @@ from requests.adapters import HTTPAdapter
 from model_export.bucket import (
     COPY_FROM_BYTES,
     WORKERS,
-    ObjectExistsError,
     ObjectMissingError,
     Patience,
     StoredObject,
     damaged,
-    not_a_store,
     part_bytes,
 )
 from model_export.content import Content, crc32c
-from model_export.errors import ModelExportError, RefusedError
+from model_export.errors import RefusedError
+from model_export.gcs_errors import explained
+from model_export.gcs_folders import GcsFolders, has_folders
 from model_export.transfers import Transfers
 
 with warnings.catch_warnings():
     # It announces the end of each Python version to whoever runs a program.
     warnings.simplefilter("ignore", FutureWarning)
-    from google.api_core import exceptions as api
     from google.cloud.storage import Blob, Client
     from google.cloud.storage.retry import DEFAULT_RETRY
 
@@ -42,14 +41,6 @@ _CONTENT_TYPE: Final = "application/octet-stream"
 _COMPOSE_AT_MOST: Final = 32
 _FIELDS: Final = "items(name,size,crc32c,updated,metadata),prefixes,nextPageToken"
 _FIRST_PAUSE_SECONDS: Final = 0.5
-# What the client lets through when a connection fails, beside its own error for "too often".
-_PASSING: Final = (
-    api.TooManyRequests,
-    api.ServerError,
-    requests.ConnectionError,
-    requests.Timeout,
-    ConnectionError,
-)
 
 
 class GcsBucket:
@@ -93,6 +84,13 @@ class GcsBucket:
             for _ in pages:
                 pass  # The prefixes are known once the pages were read.
             return tuple(sorted(name[len(begin) : -1] for name in pages.prefixes))
+
+    def real_folders(self, prefix: str) -> GcsFolders | None:
+        """Give the folders of a bucket with a hierarchical namespace."""
+        with self._explained(prefix, "bucket"):
+            if not has_folders(self._bucket, self._prefix + prefix, self._patience):
+                return None
+        return GcsFolders(self._bucket, self._prefix, self._patience)
 
     def read(self, key: str, start: int = 0, count: int | None = None) -> bytes:
         """Read `count` bytes, or all."""
@@ -199,46 +197,10 @@ class GcsBucket:
             raise damaged(self.url, stored.key)
         return stored
 
-    @contextmanager
-    def _explained(self, key: str, missing: Literal["bucket", "object"]) -> Iterator[None]:
-        """Say what Google's errors mean for the user; "not found" is of one or the other."""
-        place = f"{self.url}/{key}"
-        try:
-            yield
-        except api.PreconditionFailed as error:
-            raise ObjectExistsError(f"{place} exists already.") from error
-        except api.NotFound as error:
-            if missing == "object":
-                raise ObjectMissingError(f"There is no {place}.") from error
-            raise RefusedError(
-                f"There is no bucket gs://{self._bucket.name}. Make it first, or correct the "
-                "store's URL."
-            ) from error
-        except (api.Unauthorized, auth.RefreshError) as error:
-            raise ModelExportError(
-                f"{place}: Google does not accept the credentials (expired or revoked): "
-                f"{_first_line(error)}. Run `gcloud auth application-default login` again."
-            ) from error
-        except api.Forbidden as error:
-            raise ModelExportError(
-                f"{place}: not permitted: {_first_line(error)}. Reading needs the role "
-                f"roles/storage.objectViewer on gs://{self._bucket.name}, publishing "
-                "roles/storage.objectUser. If the bucket is somebody else's, name another."
-            ) from error
-        except (api.RetryError, *_PASSING) as error:
-            cause = error.cause if isinstance(error, api.RetryError) else error
-            raise ModelExportError(
-                f"{place}: the store does not answer, repeated attempts included: "
-                f"{_first_line(cause)}. Run the same command again; it goes on where it stopped."
-            ) from error
-        except requests.exceptions.JSONDecodeError as error:
-            raise not_a_store(place) from error
-        except (
-            api.GoogleAPICallError,
-            auth.GoogleAuthError,
-            requests.RequestException,
-        ) as error:
-            raise ModelExportError(f"{place}: {_first_line(error)}.") from error
+    def _explained(
+        self, key: str, missing: Literal["bucket", "object"]
+    ) -> AbstractContextManager[None]:
+        return explained(self._bucket.name, f"{self.url}/{key}", missing)
 
 
 def _prepare(session: requests.Session, url: str) -> None:
@@ -286,12 +248,3 @@ class GcsParts:
 
     def _name(self, level: int, number: int) -> str:
         return f"{self._scratch}{level}-{number}"
-
-
-def _first_line(error: BaseException | None) -> str:
-    text = getattr(error, "message", "") or str(error) or type(error).__name__
-    with suppress(AttributeError, KeyError, TypeError, ValueError):
-        # What the service itself says, without the client's address and words around it.
-        response: Any = getattr(error, "response", None)
-        text = response.json()["error"]["message"]
-    return " ".join(text.split()).rstrip(".")

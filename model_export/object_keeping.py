@@ -16,6 +16,7 @@ from model_export.claims import (
     parse_turn,
 )
 from model_export.content import content_of
+from model_export.errors import ModelExportError
 from model_export.keeping import DELETED, Leftover, StoredFile, deleted_name
 from model_export.layout import (
     MANIFEST_NAME,
@@ -68,6 +69,7 @@ class ObjectKeeping:
         self._bucket.delete(scratch)
         self._bucket.delete([key])
         self._remove_files(version)
+        self._remove_folders(version)
 
     def leftovers(self) -> tuple[Leftover, ...]:
         """Find numbers without a manifest, and what a publisher wrote to claim a number."""
@@ -92,6 +94,7 @@ class ObjectKeeping:
                 self._remove_files(number)
             self._bucket.abandon_parts(self._root(number))
             self._bucket.delete([entry.key for entry in self._bucket.objects(scratch)])
+            self._remove_folders(number)
         return True
 
     def _leftover(self, number: int) -> Leftover | None:
@@ -116,6 +119,13 @@ class ObjectKeeping:
         graph = self._root(version) + SAVED_MODEL_NAME
         self._bucket.delete([key for key in keys if key == graph])
         self._bucket.delete([key for key in keys if key != graph])
+
+    def _remove_folders(self, version: int) -> None:
+        """Take real folders away too; an empty one that cannot be removed does no harm."""
+        with suppress(ModelExportError):
+            if folders := self._bucket.real_folders(f"{self._model}/"):
+                folders.remove_empty(self._root(version))
+                folders.remove_empty(self._scratch(version))
 
     def _numbers(self) -> list[int]:
         # A claim may stand before the first file does.

@@ -12,7 +12,7 @@ from functools import partial
 from typing import Final
 
 from model_export.archive.archives import ObjectArchives
-from model_export.bucket import Bucket, ObjectExistsError, ObjectMissingError
+from model_export.bucket import Bucket, Folders, ObjectExistsError, ObjectMissingError
 from model_export.claims import (
     Claim,
     claim_name,
@@ -117,25 +117,33 @@ class ObjectStore:
     def begin(self, draft: Draft) -> Iterator[ObjectUpload]:
         """Take a number, or one that a dead run of the same draft left unfinished."""
         claim = new_claim(draft.digest, publisher())
+        folders = self._bucket.real_folders(f"{draft.model}/")
         holdings = self._holdings(draft.model)
         with held(claim):
-            resumed = self._take_over(draft, claim, holdings)
+            resumed = self._take_over(draft, claim, holdings, folders)
             if resumed:
                 version, done = resumed
             else:
-                version, done = self._take_number(draft, claim, holdings), None
+                version = self._take_number(draft, claim, holdings, folders)
+                done = None
             parent = self._newest(draft.model, version)
             yield ObjectUpload(
                 self._bucket,
                 model=draft.model,
                 version=version,
                 scratch=_scratch(draft.model, version),
+                root=self._root(draft.model, version, folders),
+                folders=folders,
                 parent=self.manifest(draft.model, parent) if parent else None,
                 done=done,
             )
 
     def _take_over(
-        self, draft: Draft, claim: Claim, holdings: dict[int, _Holding]
+        self,
+        draft: Draft,
+        claim: Claim,
+        holdings: dict[int, _Holding],
+        folders: Folders | None,
     ) -> tuple[int, dict[str, Done]] | None:
         """Find an abandoned number of the same draft under which nothing else lies.
 
@@ -149,16 +157,16 @@ class ObjectStore:
                 and holding.claim.draft == draft.digest
                 and holding.is_abandoned
                 and number >= newest
-                and (done := self._done(draft, number)) is not None
+                and (done := self._done(draft, self._root(draft.model, number, folders)))
+                is not None
                 and self._claims(draft.model, number, holding.turn + 1, claim)
             ):
                 return number, done
         return None
 
-    def _done(self, draft: Draft, number: int) -> dict[str, Done] | None:
+    def _done(self, draft: Draft, prefix: str) -> dict[str, Done] | None:
         """Find which files are there; None if anything else is, or one with other bytes."""
         files = {file.path: file for file in draft.files}
-        prefix = f"{version_path(draft.model, number)}/"
         done: dict[str, Done] = {}
         for stored in self._bucket.objects(prefix):
             path = stored.key.removeprefix(prefix)
@@ -178,9 +186,18 @@ class ObjectStore:
             done[path] = Done(content=content, stored=stored)
         return done
 
-    def _take_number(self, draft: Draft, claim: Claim, holdings: dict[int, _Holding]) -> int:
+    def _take_number(
+        self,
+        draft: Draft,
+        claim: Claim,
+        holdings: dict[int, _Holding],
+        folders: Folders | None,
+    ) -> int:
         if draft.version is not None:
-            self._take_given(draft.model, draft.version, claim, holdings.get(draft.version))
+            holding = holdings.get(draft.version)
+            self._take_given(draft.model, draft.version, claim, holding)
+            if holding:
+                self._clear(draft.model, draft.version, folders)
             return draft.version
         deleted = deleted_versions(self._bucket, draft.model)
         number = max([*self._numbers(draft.model), *holdings, *deleted], default=0)
@@ -219,17 +236,24 @@ class ObjectStore:
                 f"{where} was taken by another publisher at this moment. Give another number, or "
                 "none for the next free one."
             )
-        left = [entry.key for entry in self._bucket.objects(f"{version_path(model, number)}/")]
+        left = self._bucket.objects(f"{version_path(model, number)}/")
         if left and not holding:
             self._release(model, number)
             raise RefusedError(
-                f"{where} holds objects that no publisher of ours put there, as {left[0]}. Give "
-                "another number, or remove them."
+                f"{where} holds objects that no publisher of ours put there, as {left[0].key}. "
+                "Give another number, or remove them."
             )
-        # What a dead run of something else left; servers must see its model go first.
-        first = f"{version_path(model, number)}/{SAVED_MODEL_NAME}"
-        self._bucket.delete([key for key in left if key == first])
-        self._bucket.delete([key for key in left if key != first])
+
+    def _clear(self, model: str, number: int, folders: Folders | None) -> None:
+        """Remove what a dead run of something else left."""
+        for place in (f"{version_path(model, number)}/", _staging(model, number)):
+            left = [entry.key for entry in self._bucket.objects(place)]
+            # Servers must see its model go first.
+            first = f"{place}{SAVED_MODEL_NAME}"
+            self._bucket.delete([key for key in left if key == first])
+            self._bucket.delete([key for key in left if key != first])
+            if folders:
+                folders.remove_empty(place)
 
     def _claims(self, model: str, number: int, turn: int, claim: Claim) -> bool:
         """Be the one whose claim object it is."""
@@ -285,6 +309,13 @@ class ObjectStore:
         abandoned = is_abandoned(claim, last_sign, datetime.now(UTC))
         return _Holding(number=number, turn=turn, claim=claim, is_abandoned=abandoned)
 
+    def _root(self, model: str, number: int, folders: Folders | None) -> str:
+        """Name where the files go; with real folders aside, unless some lie in place already."""
+        place = f"{version_path(model, number)}/"
+        if folders and not self._bucket.objects(place):
+            return _staging(model, number)
+        return place
+
     def _is_published(self, model: str, number: int) -> bool:
         try:
             self._bucket.read(manifest_path(model, number), 0, 1)
@@ -300,3 +331,7 @@ class ObjectStore:
 
 def _scratch(model: str, version: int) -> str:
     return f"{model}/{PUBLISHING}/{version}/"
+
+
+def _staging(model: str, version: int) -> str:
+    return f"{_scratch(model, version)}version/"

@@ -14,7 +14,9 @@ from typing import Final
 from model_export.bucket import (
     SINGLE_BYTES,
     Bucket,
+    Folders,
     ObjectExistsError,
+    ObjectMissingError,
     Parts,
     StoredObject,
     part_bytes,
@@ -57,6 +59,8 @@ class ObjectUpload:
         model: str,
         version: int,
         scratch: str,
+        root: str,
+        folders: Folders | None,
         parent: Manifest | None,
         done: Mapping[str, Done] | None,
     ) -> None:
@@ -64,6 +68,9 @@ class ObjectUpload:
         self._model = model
         self._version = version
         self._scratch = scratch
+        # Where the files go: to the version's place, or to a folder that is renamed to it at last.
+        self._root = root
+        self._folders = folders
         self._parent = parent
         self._resumed = done is not None
         self._contents = {path: found.content for path, found in (done or {}).items()}
@@ -106,21 +113,39 @@ class ObjectUpload:
         )
 
     def commit(self, manifest_of: Callable[[int, int | None], Manifest]) -> Manifest:
-        """Write the manifest last; the version is there from then on."""
+        """Write the manifest last; the version is there from then on, or from the rename."""
         manifest = manifest_of(self._version, self._parent.version if self._parent else None)
         document = dump_manifest(manifest)
-        key = manifest_path(self._model, self._version)
+        key = self._key(MANIFEST_NAME)
+        place = f"{version_path(self._model, self._version)}/"
         try:
             self._bucket.create(key, document, content_of(document))
         except ObjectExistsError as error:
-            there = self._bucket.read(key)
-            # A repeated request whose first answer was lost, or a run that was killed after it.
-            known = parse_manifest(there, f"{self._bucket.url}/{key}")
-            if there != document and not (self._resumed and known.files == manifest.files):
-                raise self._contended(MANIFEST_NAME) from error
-            manifest = known
+            manifest = self._already(key, manifest, error)
+        if self._folders and self._root != place:
+            try:
+                self._folders.rename(self._root, place)
+            except ModelExportError as error:
+                key = manifest_path(self._model, self._version)
+                manifest = self._already(key, manifest, error)
         self._clean()
         return manifest
+
+    def _already(self, key: str, manifest: Manifest, error: ModelExportError) -> Manifest:
+        """Give the manifest that is there already if it tells of the same version.
+
+        It is of a repeated request whose first answer was lost, or of a run that was killed.
+        """
+        try:
+            there = self._bucket.read(key)
+        except ObjectMissingError:
+            raise error from None
+        known = parse_manifest(there, f"{self._bucket.url}/{key}")
+        if there != dump_manifest(manifest) and not (
+            self._resumed and known.files == manifest.files
+        ):
+            raise self._contended(MANIFEST_NAME) from error
+        return known
 
     def _send_small(self, file: SourceFile, advance: Callable[[int], None]) -> None:
         reading = HashedReading(file, advance, SINGLE_BYTES)
@@ -206,6 +231,8 @@ class ObjectUpload:
             parts = [key for key in left if key.startswith(f"{self._scratch}{_PARTS}")]
             self._bucket.delete(parts)
             self._bucket.delete([key for key in left if key not in parts])
+            if self._folders:
+                self._folders.remove_empty(self._scratch)
 
     def _key(self, path: str) -> str:
-        return f"{version_path(self._model, self._version)}/{path}"
+        return f"{self._root}{path}"

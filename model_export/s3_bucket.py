@@ -73,6 +73,9 @@ class S3Bucket:
                 for entry in _listed(page).get("CommonPrefixes", ())
             )
 
+    def real_folders(self, _prefix: str) -> None:
+        """Give none: on S3 a folder is a part of its objects' names."""
+
     def read(self, key: str, start: int = 0, count: int | None = None) -> bytes:
         """Read `count` bytes, or all."""
         chosen = {"Range": f"bytes={start}-{'' if count is None else start + count - 1}"}

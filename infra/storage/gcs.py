@@ -1,8 +1,8 @@
 """The model bucket on Google Cloud Storage, its access log, and who is let in.
 
 A publisher may create objects and read them, and delete only its own scaffolding below
-`MODEL/.publishing`: what is published, it can neither change nor delete. It leaves out the content
-of the bucket, which is `model_export`'s.
+`MODEL/.publishing`: what is published, it can neither change, delete nor move. It leaves out the
+content of the bucket, which is `model_export`'s.
 """
 
 from collections.abc import Mapping, Sequence
@@ -25,6 +25,10 @@ _SECONDS_A_DAY: Final = 24 * 60 * 60
 _SCAFFOLDING: Final = (
     'resource.type == "storage.googleapis.com/Object" && '
     'resource.name.extract("/objects/{model}/.publishing/") != ""'
+)
+# Real folders have names of their own; a version is shown by renaming the one it was sent to.
+_SCAFFOLDING_WITH_FOLDERS: Final = (
+    f'({_SCAFFOLDING}) || resource.name.extract("/folders/{{model}}/.publishing/") != ""'
 )
 
 
@@ -71,6 +75,9 @@ class GcsModelBucket(pulumi.ComponentResource):
         super().__init__(COMPONENT_TYPE, name, None, opts)
         self.physical_name = args.name
         self.address = f"gs://{args.name}"
+        self._scaffolding = (
+            _SCAFFOLDING_WITH_FOLDERS if args.hierarchical_namespace else _SCAFFOLDING
+        )
         self._folders: dict[str, gcp.storage.ManagedFolder] = {}
         before = _may_encrypt(name, args, self) if args.kms_key else []
         logs = _log_bucket(name, args, self) if args.access_log_days else None
@@ -161,7 +168,7 @@ class GcsModelBucket(pulumi.ComponentResource):
                     role=role,
                     member=member,
                     condition=gcp.storage.BucketIAMMemberConditionArgs(
-                        title=title, expression=_SCAFFOLDING
+                        title=title, expression=self._scaffolding
                     )
                     if only_scaffolding
                     else None,
@@ -176,7 +183,7 @@ class GcsModelBucket(pulumi.ComponentResource):
                 role=role,
                 member=member,
                 condition=gcp.storage.ManagedFolderIamMemberConditionArgs(
-                    title=title, expression=_SCAFFOLDING
+                    title=title, expression=self._scaffolding
                 )
                 if only_scaffolding
                 else None,

@@ -12,24 +12,32 @@ import boto3
 import pytest
 import requests
 
+from tests.stores.foldered import foldered
 from tools.engine.errors import EngineError
 from tools.servers.acquire import ensure_server
 from tools.servers.running import ACCESS_KEY, SECRET_KEY, fake_gcs_server, versitygw
 
-Kind = Literal["gs", "s3"]
+# The last is Google's too, with a hierarchical namespace.
+Kind = Literal["gs", "s3", "folders"]
 KINDS: tuple[Kind, ...] = ("gs", "s3")
+ALL_KINDS: tuple[Kind, ...] = (*KINDS, "folders")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Cloud:
-    """A running server, named by the scheme of its stores' URLs."""
+    """A running server."""
 
     kind: Kind
     endpoint: str
 
+    @property
+    def scheme(self) -> str:
+        """Give what its stores' URLs start with."""
+        return "s3" if self.kind == "s3" else "gs"
+
     def environment(self, endpoint: str | None = None) -> dict[str, str]:
         """Give the variables that lead a client to the server, or to a proxy before it."""
-        if self.kind == "gs":
+        if self.scheme == "gs":
             return {"STORAGE_EMULATOR_HOST": endpoint or self.endpoint}
         return {
             "S3_ENDPOINT": endpoint or self.endpoint,
@@ -41,7 +49,7 @@ class Cloud:
     def make_bucket(self) -> str:
         """Make a bucket that no other test has, and give its name."""
         name = f"bucket-{uuid.uuid4().hex[:12]}"
-        if self.kind == "gs":
+        if self.scheme == "gs":
             url = f"{self.endpoint}/storage/v1/b"
             requests.post(url, json={"name": name}, timeout=10).raise_for_status()
         else:
@@ -53,6 +61,10 @@ class Cloud:
 @contextmanager
 def running_cloud(kind: Kind, directory: Path) -> Iterator[Cloud]:
     """Run a server; without one and without Go, skip and say so."""
+    if kind == "folders":
+        with running_cloud("gs", directory) as flat, foldered(flat.endpoint) as proxy:
+            yield Cloud(kind=kind, endpoint=proxy.url)
+            return
     name, run = {
         "gs": ("fake-gcs-server", fake_gcs_server),
         "s3": ("versitygw", versitygw),

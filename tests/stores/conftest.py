@@ -8,7 +8,7 @@ import pytest
 
 from model_export.store import Store, open_store
 from tests.small_models import make_saved_model
-from tests.stores.clouds import KINDS, Cloud, Kind, running_cloud
+from tests.stores.clouds import ALL_KINDS, KINDS, Cloud, Kind, running_cloud
 
 MakeModel = Callable[..., Path]
 
@@ -41,7 +41,7 @@ def cloud(
     return found
 
 
-@pytest.fixture(params=["directory", *KINDS])
+@pytest.fixture(params=["directory", *ALL_KINDS])
 def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """Give an empty place for a store, of each kind in turn."""
     if request.param == "directory":
@@ -51,7 +51,7 @@ def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     monkeypatch: pytest.MonkeyPatch = request.getfixturevalue("monkeypatch")
     for name, value in cloud.environment().items():
         monkeypatch.setenv(name, value)
-    return f"{request.param}://{cloud.make_bucket()}/models"
+    return f"{cloud.scheme}://{cloud.make_bucket()}/models"
 
 
 @pytest.fixture

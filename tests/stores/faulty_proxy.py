@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import TypeVar
 from urllib.parse import urlsplit
 
 Fault = Callable[["Call"], None]
@@ -171,11 +172,20 @@ def misreport(call: Call) -> None:
     call.reply(503, [], b"")
 
 
+Proxy = TypeVar("Proxy", bound=FaultyProxy)
+
+
 @contextmanager
 def faulty_proxy(backend: str, tls: ssl.SSLContext | None = None) -> Iterator[FaultyProxy]:
     """Run a proxy, with TLS towards its clients if it is told."""
-    proxy = FaultyProxy(backend)
-    handler = type("BoundCall", (Call,), {"proxy": proxy})
+    with served(FaultyProxy(backend), Call, tls) as proxy:
+        yield proxy
+
+
+@contextmanager
+def served(proxy: Proxy, call: type[Call], tls: ssl.SSLContext | None = None) -> Iterator[Proxy]:
+    """Run a proxy that treats each call in its own way."""
+    handler = type("BoundCall", (call,), {"proxy": proxy})
     server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
     server.daemon_threads = True
     proxy.url = f"{'https' if tls else 'http'}://127.0.0.1:{server.server_port}"

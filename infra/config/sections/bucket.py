@@ -54,6 +54,6 @@ class BucketConfig(Section):
     )
     hierarchical_namespace: YesNo = Field(
         default=False,
-        description="Make folders real: more requests a second from the start, quicker listings. "
-        "It cannot be changed later.",
+        description="Make folders real: a version appears by one rename, more requests a second "
+        "from the start, quicker listings. It cannot be changed later.",
     )
