@@ -23,12 +23,11 @@ from pulumi_policy.proxy import UnknownValueError
 from infra.config.load import read_stack_file
 from infra.config.model import StackConfig
 from infra.config.problems import ConfigError
-from infra.policy.exemptions import standing
+from infra.policy.judging import EXEMPTED, exempted, forbidden
 from infra.policy.rules import RULES, Rule
 from infra.policy.subject import STACK_TYPE, UNKNOWN, Resource, Surroundings
 
 NAME: Final = "servestack"
-EXEMPTED: Final = "exempted"
 _LEVELS: Final = {
     "advisory": EnforcementLevel.ADVISORY,
     "mandatory": EnforcementLevel.MANDATORY,
@@ -46,11 +45,8 @@ def make_pack() -> None:
 
 def _policy(rule: Rule) -> ResourceValidationPolicy:
     def validate(args: ResourceValidationArgs, report: ReportViolation) -> None:
-        resource, around = _subject(args)
-        for problem in rule.broken(resource, around):
-            stands = standing(rule, problem.about, around)
-            if not stands.is_exempt:
-                report(f"{problem.text}{stands.note}", None)
+        for text in forbidden(rule, *_subject(args)):
+            report(text, None)
 
     return ResourceValidationPolicy(
         name=str(rule.id),
@@ -62,12 +58,8 @@ def _policy(rule: Rule) -> ResourceValidationPolicy:
 
 def _exempted() -> ResourceValidationPolicy:
     def validate(args: ResourceValidationArgs, report: ReportViolation) -> None:
-        resource, around = _subject(args)
-        for rule in RULES:
-            for problem in rule.broken(resource, around):
-                stands = standing(rule, problem.about, around)
-                if stands.is_exempt:
-                    report(f"{rule.id}: {problem.text}{stands.note}", None)
+        for text in exempted(*_subject(args)):
+            report(text, None)
 
     return ResourceValidationPolicy(
         name=EXEMPTED,

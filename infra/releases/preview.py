@@ -225,10 +225,13 @@ def _preview(
     changes: dict[str, ResourceChange] = {}
     resources: dict[str, Mapping[str, Any]] = {}
     for step in steps:
-        type_ = _type(step.urn)
+        type_ = type_of(step.urn)
         if type_ == "pulumi:pulumi:Stack":
             outputs = step.old.get("outputs") or {}
-        if step.op not in {"delete", "delete-replaced"}:
+        if step.op == "delete":
+            # A refresh has told of it before.
+            resources.pop(step.urn, None)
+        elif step.op != "delete-replaced":
             resources[step.urn] = (step.new or step.old).get("inputs") or {}
         action = _ACTIONS.get(step.op)
         if action is None or type_.startswith("pulumi:providers:"):
@@ -260,7 +263,8 @@ def _stem(change: ResourceChange) -> str:
     return _CONTENT_HASH.sub("", change.urn)
 
 
-def _type(urn: str) -> str:
+def type_of(urn: str) -> str:
+    """Give a resource's type, without those of its parents."""
     return urn.rpartition("::")[0].rsplit("::", 1)[-1].rsplit("$", 1)[-1]
 
 
@@ -316,6 +320,11 @@ def _is_secret(type_: str, path: str, value: Any) -> bool:
     if type_ == _KUBERNETES_SECRET and re.match(r"(data|stringData)\b", path):
         return True
     return isinstance(value, str) and bool(_SECRET_NAME.search(path.rpartition(".")[2]))
+
+
+def is_readable(value: Any) -> bool:
+    """Tell whether an input's value is one, and not a mark for what is secret or not known yet."""
+    return not _hidden(value) and not (isinstance(value, str) and value in _UNKNOWNS)
 
 
 def _hidden(value: Any) -> bool:

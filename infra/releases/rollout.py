@@ -54,6 +54,8 @@ class Plan:
     file: StackFile
     after: Mapping[str, ModelRelease]
     content: bytes
+    # What the file will say.
+    config: StackConfig
     manifests: Manifests
     breaking: Sequence[str] = ()
 
@@ -81,8 +83,15 @@ def plan_rollout(
         # The same name, so that a refusal names the user's own file and key.
         edited = Path(scratch) / file.path.name
         edited.write_bytes(content)
-        read_stack_file(edited)
-    return Plan(file=file, after=after, content=content, manifests=manifests, breaking=breaking)
+        config = read_stack_file(edited)
+    return Plan(
+        file=file,
+        after=after,
+        content=content,
+        config=config,
+        manifests=manifests,
+        breaking=breaking,
+    )
 
 
 def write_plan(plan: Plan) -> None:

@@ -15,7 +15,7 @@ from infra.errors import ServestackError
 from infra.releases.artefacts import breaking_changes, require_artefacts
 from infra.releases.locks import hold_stack
 from infra.releases.model_release import ModelRelease
-from infra.releases.preview import preview_lines
+from infra.releases.preview import Preview, preview_lines
 from infra.releases.rollout import Plan, StackFile, plan_rollout, read_stack
 from infra.releases.workspace import StackEngine, end_on_sigterm
 from infra.storage.published import PublishedModels
@@ -81,13 +81,13 @@ class Session:
         for line in (*plan.changes, *plan.breaking):
             self.say(f"  {line}")
 
-    def preview(self, plan: Plan) -> None:
+    def preview(self, plan: Plan) -> Preview | None:
         """Show what a plan would do to a shared stack's resources; what cannot be is refused.
 
         A local stack is the user's own, and there the update itself tells.
         """
         if self.engine.is_local:
-            return
+            return None
         self.say(f"Previewing stack {self.engine.stack}")
         with tempfile.TemporaryDirectory(prefix="servestack-") as scratch:
             edited = Path(scratch) / self.path.name
@@ -97,6 +97,7 @@ class Session:
             raise RefusedError("\n".join(preview.errors))
         for line in preview_lines(preview):
             self.say(f"  {line}")
+        return preview
 
     def confirm(self, question: str, *, yes: bool, confirmed: str | None = None) -> None:
         """Ask before a shared stack is changed; for a protected one its name has to be given."""

@@ -9,7 +9,8 @@ import pytest
 from pulumi_policy.proxy import UNKNOWN_STRING_VALUE, unknown_checking_proxy
 
 from infra.config.release_values import PolicyRule
-from infra.policy.pack import EXEMPTED, plain
+from infra.policy.judging import EXEMPTED
+from infra.policy.pack import plain
 from infra.policy.subject import UNKNOWN
 from tests.engine.harness import CHECKOUT, Project, create_project
 from tools.engine.acquire import Engine, ensure_engine

@@ -106,6 +106,23 @@ def test_a_canary_that_does_worse_is_aborted_by_itself(desk: Desk) -> None:
     assert "aborted: p95 latency" in desk.history()[0]["message"]
 
 
+def test_policies_keep_a_trial_from_going_on_and_never_from_being_aborted(desk: Desk) -> None:
+    before = on_trial(desk, "max_latency_ratio: 0.001")
+    production = "  servestack:environment: prod\n  servestack:models:\n"
+    text = desk.stack_file.read_text()
+    desk.stack_file.write_text(text.replace("  servestack:models:\n", production))
+    refused = desk.servestack("promote", "heart", expect=2)
+    assert "prod-protection (local): servestack:protected is not set." in refused.stderr
+    assert desk.serving() == {1, 2}
+    with load(desk):
+        failed = desk.servestack("canary", "--follow", expect=1)
+    assert "the trial of version 2 was aborted" in failed.stderr
+    assert desk.serving() == {1}
+    assert desk.stack_file.read_text() == before.decode().replace(
+        "  servestack:models:\n", production
+    )
+
+
 @contextmanager
 def prometheus(directory: Path, scraped: str) -> Iterator[str]:
     """Run a real Prometheus that scrapes one server; give its address."""

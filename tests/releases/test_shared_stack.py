@@ -5,6 +5,7 @@ On the cluster's stand-in, which stands for every platform here: nothing of it i
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -215,6 +216,82 @@ def test_a_report_says_what_policies_forbid_until_it_is_mended(shared: Shared) -
     assert "Policies: nothing found." in allowed
     # A configuration under its content's name is renewed by each release: that is no loss.
     assert "Replaced or deleted" not in allowed
+
+
+IN_PRODUCTION = "  servestack:environment: prod\n  servestack:platform:"
+
+
+@pytest.fixture
+def production(shared: Shared) -> Iterator[bytes]:
+    """Call the stack production, which it is not fit for, and run what moves; give its file."""
+    before = shared.settle()
+    commit(shared.desk)
+    text = before.decode().replace("  servestack:platform:", IN_PRODUCTION)
+    moving = re.sub(
+        r"( +)version: 1\n", r"\g<0>\1kubernetes: {image: 'tensorflow/serving:latest'}\n", text
+    )
+    assert moving != text
+    shared.desk.file.write_text(moving)
+    yield moving.encode()
+    shared.desk.file.write_bytes(before)
+
+
+def test_a_release_by_hand_is_forbidden_by_the_very_policies_that_the_pack_reports(
+    shared: Shared, production: bytes
+) -> None:
+    desk = shared.desk
+    reported = desk.run("report", expect=1).stdout
+    updates = len(shared.history())
+    refused = desk.run("release", "heart=2", "--yes", expect=2).stderr
+    written = desk.run("release", "heart=2", "--no-up", expect=2).stderr
+    assert "Mandatory policies forbid it, and nothing was changed:" in refused
+    rules = set(re.findall(r"^\| \*\*mandatory\*\* \| `([\w-]+)` \|", reported, re.MULTILINE))
+    assert rules == {"pinned-image", "prod-protection", "prod-replicas"}
+    assert set(re.findall(r"^  ([\w-]+) \(", refused, re.MULTILINE)) == rules
+    assert "runs tensorflow/serving:latest, which is not pinned. Name a tag that stays" in refused
+    assert "servestack:policy.exemptions in Pulumi.kind.yaml" in refused
+    assert "--without-policies" not in refused
+    # What needs no preview is told without one.
+    assert "prod-replicas (kind): heart may have a single replica." in written
+    assert desk.file.read_bytes() == production
+    assert len(shared.history()) == updates
+
+
+def test_a_rollback_goes_past_policies_for_a_reason_that_the_history_keeps(shared: Shared) -> None:
+    shared.settle()
+    desk = shared.desk
+    desk.run("release", "heart=2", "--yes")
+    text = desk.file.read_text()
+    try:
+        desk.file.write_text(text.replace("  servestack:platform:", IN_PRODUCTION))
+        refused = desk.run("rollback", "--yes", expect=2).stderr
+        assert shared.deployed() == 2
+        why = "Version 2 answers nonsense"
+        passed = desk.run("rollback", "--yes", "--without-policies", why).stderr
+    finally:
+        desk.file.write_text(text.replace("version: 2", "version: 1"))
+    assert "To go back at once, all the same: --without-policies REASON" in refused
+    assert "policy prod-replicas passed over: heart may have a single replica." in passed
+    assert shared.deployed() == 1
+    recorded = f"(without policies prod-protection, prod-replicas: {why})"
+    assert shared.history()[0]["message"].endswith(recorded)
+
+
+def test_a_release_tells_what_is_broken_on_purpose(shared: Shared) -> None:
+    text = shared.settle().decode()
+    exempt = "".join(
+        f"      {rule}: {{reason: A rehearsal}}\n" for rule in ("prod-protection", "prod-replicas")
+    )
+    policy = f"  servestack:policy:\n    exemptions:\n{exempt}"
+    desk = shared.desk
+    try:
+        desk.file.write_text(text.replace("  servestack:platform:", policy + IN_PRODUCTION))
+        released = desk.run("release", "heart=2", "--yes").stderr
+    finally:
+        desk.file.write_text(text.replace("version: 1", "version: 2"))
+    assert "policy exempted: prod-replicas: heart may have a single replica." in released
+    assert "Exempt: A rehearsal" in released
+    assert shared.deployed() == 2
 
 
 def test_a_report_is_written_also_where_the_state_cannot_be_reached(shared: Shared) -> None:

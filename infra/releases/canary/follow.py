@@ -75,7 +75,14 @@ class Follower:
                 after, message = trial.advanced(action.share), action.reason
             case Abort():
                 after, message = trial.aborted(), f"aborted: {action.reason}"
-        return change_unattended(self.session, trial.model, trial.release, after, message)
+        return change_unattended(
+            self.session,
+            trial.model,
+            trial.release,
+            after,
+            message,
+            is_way_back=isinstance(action, Abort),
+        )
 
     def _look(self, trial: Trial, config: StackConfig, output: Mapping[str, Any]) -> Look:
         verdict = self._verdict(trial, config, output)

@@ -3,7 +3,15 @@
 import click
 
 from infra.releases.commands.answers import answer_plan, open_stack
-from infra.releases.commands.options import CONFIRM, DRY_RUN, JSON, MESSAGE, STACK, YES
+from infra.releases.commands.options import (
+    CONFIRM,
+    DRY_RUN,
+    JSON,
+    MESSAGE,
+    STACK,
+    WITHOUT_POLICIES,
+    YES,
+)
 from infra.releases.commands.promote import trial_of
 from infra.releases.releasing import Manner, carry_out
 
@@ -11,6 +19,7 @@ from infra.releases.releasing import Manner, carry_out
 @click.command()
 @STACK
 @click.argument("model")
+@WITHOUT_POLICIES
 @MESSAGE
 @YES
 @CONFIRM
@@ -20,6 +29,7 @@ def command(
     *,
     stack: str,
     model: str,
+    without_policies: str | None,
     message: str | None,
     yes: bool,
     confirmed: str | None,
@@ -40,6 +50,8 @@ def command(
             yes=yes,
             confirmed=confirmed,
             dry_run=dry_run,
+            is_way_back=True,
+            without_policies=without_policies,
         )
         result, outputs = carry_out(session, plan, outputs, manner, done="aborted")
     return answer_plan(plan, result, outputs, as_json=as_json)

@@ -4,6 +4,13 @@ from typing import Final
 
 import click
 
+
+def _reason(_ctx: click.Context, _param: click.Parameter, text: str | None) -> str | None:
+    if text is not None and not text.strip():
+        raise click.BadParameter("write why; the history keeps it")
+    return text.strip() if text else None
+
+
 STACK: Final = click.option(
     "-s", "--stack", default="local", show_default=True, metavar="NAME", help="Pulumi.NAME.yaml."
 )
@@ -15,4 +22,11 @@ MESSAGE: Final = click.option(
 )
 CONFIRM: Final = click.option(
     "--confirm", "confirmed", metavar="NAME", help="The stack's name again, if it is protected."
+)
+WITHOUT_POLICIES: Final = click.option(
+    "--without-policies",
+    "without_policies",
+    callback=_reason,
+    metavar="REASON",
+    help="Go back even where a policy forbids it; the history says so, and why.",
 )

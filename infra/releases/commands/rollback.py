@@ -4,7 +4,15 @@ import click
 
 from infra.releases import history
 from infra.releases.commands.answers import answer_plan, open_stack
-from infra.releases.commands.options import CONFIRM, DRY_RUN, JSON, MESSAGE, STACK, YES
+from infra.releases.commands.options import (
+    CONFIRM,
+    DRY_RUN,
+    JSON,
+    MESSAGE,
+    STACK,
+    WITHOUT_POLICIES,
+    YES,
+)
 from infra.releases.releasing import Manner, carry_out
 
 
@@ -12,16 +20,18 @@ from infra.releases.releasing import Manner, carry_out
 @STACK
 @click.option("--to", type=click.IntRange(1), metavar="UPDATE", help="Back to this very update.")
 @click.option("--model", metavar="NAME", help="Only this model.")
+@WITHOUT_POLICIES
 @MESSAGE
 @YES
 @CONFIRM
 @DRY_RUN
 @JSON
-def command(
+def command(  # noqa: PLR0913 - one parameter for each option
     *,
     stack: str,
     to: int | None,
     model: str | None,
+    without_policies: str | None,
     message: str | None,
     yes: bool,
     confirmed: str | None,
@@ -60,6 +70,8 @@ def command(
             yes=yes,
             confirmed=confirmed,
             dry_run=dry_run,
+            is_way_back=True,
+            without_policies=without_policies,
         )
         result, outputs = carry_out(session, plan, outputs, manner, done="rolled back")
     return answer_plan(plan, result, outputs, as_json=as_json)
