@@ -13,11 +13,12 @@ import click
 from infra.config.values import Platform
 from infra.errors import ServestackError
 from infra.releases.artefacts import breaking_changes, require_artefacts
+from infra.releases.interrupting import end_on_sigterm
 from infra.releases.locks import hold_stack
 from infra.releases.model_release import ModelRelease
 from infra.releases.preview import Preview, preview_lines
 from infra.releases.rollout import Plan, StackFile, plan_rollout, read_stack
-from infra.releases.workspace import StackEngine, end_on_sigterm
+from infra.releases.workspace import StackEngine
 from infra.storage.published import PublishedModels
 from tools.engine.environment import stack_file
 

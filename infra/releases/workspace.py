@@ -1,31 +1,24 @@
 """One stack under the engine: a thin layer over Pulumi's Automation API.
 
-Owns how the engine is found and started, what it says, and what a killed run left behind. It knows
-nothing of models; `pulumi.automation` is imported on first use, because it takes most of a second.
+Owns what the engine is asked, what it says, and what a killed run left behind. It knows nothing of
+models; `pulumi.automation` is imported on first use, because it takes most of a second.
 """
 
 import contextlib
-import getpass
 import json
 import os
-import platform
-import signal
-import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, wait
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from threading import Thread
-from typing import TYPE_CHECKING, Any, Final, TypeVar
-
-import psutil
+from typing import TYPE_CHECKING, Any, Final
 
 from infra.releases.adoption import adopted
+from infra.releases.automation import automation_stack
 from infra.releases.engine_log import EngineLog, drift_of
 from infra.releases.errors import OperationFailedError, UpdateRunningError
-from infra.releases.history import AGENT_PREFIX
+from infra.releases.interrupting import interruptible
 from infra.releases.locks import clear_stale_locks, file_backend
 from infra.releases.preview import Preview, preview_of_events
 from infra.releases.remedies import where_state_lives
@@ -36,25 +29,13 @@ from infra.releases.state import (
     stack_outputs,
     stack_resources,
 )
-from tools.engine.acquire import ensure_engine
-from tools.engine.environment import engine_environment, home_directory, state_directory
-from tools.engine.errors import EngineError
-from tools.engine.invocation import ensure_local_stack
+from tools.engine.environment import home_directory, state_directory
 
 if TYPE_CHECKING:
     from pulumi.automation import Stack
 
 Say = Callable[[str], None]
-_T = TypeVar("_T")
-# What the user's own environment was: each engine makes this process's the environment of its
-# stack, and a second one must not take over from the first.
-_ENVIRON: Final = dict(os.environ)
-_ENGINE_ENDS_SECONDS: Final = 60
-_SECOND_REQUEST_SECONDS: Final = 5
 _STACK_TYPE: Final = "pulumi:pulumi:Stack"
-_UPDATES: Final = frozenset({"up", "refresh", "destroy"})
-# By whom a job was started, where there is nobody at the machine.
-_STARTED_BY: Final = ("GITHUB_ACTOR", "GITLAB_USER_LOGIN")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,59 +56,12 @@ class StackEngine:
 
     @cached_property
     def _automation(self) -> "Stack":
-        """Make the engine ready, and this process's environment the stack's own.
-
-        The Automation API runs the engine with this process's environment below what it is given,
-        so a variable that a local stack must not see has to go from here.
-        """
-        try:
-            engine = ensure_engine(environ=_ENVIRON, progress=self.say)
-        except EngineError as error:
-            raise OperationFailedError(str(error)) from error
-        environment = engine_environment(
-            checkout=self.checkout,
-            stack_is_local=self.is_local,
-            engine=engine,
-            environ=_ENVIRON | ({"PULUMI_BACKEND_URL": self.backend} if self.backend else {}),
-        )
-        os.environ.clear()
-        os.environ.update(environment)
-        if self.is_local:
-            try:
-                ensure_local_stack(self.checkout, self.stack, engine, environment)
-            except EngineError as error:
-                raise OperationFailedError(str(error)) from error
-        # Here, because they take most of a second.
-        from pulumi import automation  # noqa: PLC0415
-        from pulumi.automation._stack import StackInitMode  # noqa: PLC0415
-        from semver import VersionInfo  # noqa: PLC0415
-
-        class KnownEngine(automation.PulumiCommand):
-            """The engine that was just made sure of: nobody has to ask for its version again."""
-
-            def __init__(self) -> None:  # its own would start the engine for nothing else
-                self.command = "pulumi"
-                self.version = VersionInfo.parse(engine.version.removeprefix("v"))
-
-            def run(self, args: list[str], *rest: Any, **more: Any) -> automation.CommandResult:
-                """Let the history tell who ran an update."""
-                agent = ["--exec-agent", AGENT_PREFIX + whoever()] if args[0] in _UPDATES else []
-                return super().run([args[0], *agent, *args[1:]], *rest, **more)
-
-        class NamedStack(automation.Stack):
-            """A stack that is not selected: that would move what a plain `pulumi up` means."""
-
-            def __init__(self, name: str, workspace: automation.Workspace) -> None:
-                self.name = name
-                self.workspace = workspace
-                self._mode = StackInitMode.SELECT
-
-        return NamedStack(
+        return automation_stack(
+            self.checkout,
             self.stack,
-            automation.LocalWorkspace(
-                work_dir=str(self.checkout),
-                pulumi_command=KnownEngine(),
-            ),
+            is_local=self.is_local,
+            backend=self.backend,
+            say=self.say,
         )
 
     @property
@@ -161,10 +95,11 @@ class StackEngine:
             "looking at what is really there"
         )
         with self._reported("refresh") as log:
-            self._interruptible(
+            interruptible(
                 lambda: self._automation.refresh(
                     on_event=self._listener(log), clear_pending_creates=True, show_secrets=False
-                )
+                ),
+                say=self.say,
             )
 
     def _adopt(self, deployment: Mapping[str, Any]) -> tuple[PendingOperation, ...]:
@@ -228,10 +163,11 @@ class StackEngine:
         with self._reported("preview") as log:
             # Of a local stack the update itself tells, without a question in between.
             tell = log.take if self.is_local else self._listener(log)
-            result = self._interruptible(
+            result = interruptible(
                 lambda: self._automation.preview(
                     refresh=True, on_event=listen, policy_packs=[*policy_packs]
-                )
+                ),
+                say=self.say,
             )
         return any(outputs) + sum(
             count
@@ -258,14 +194,15 @@ class StackEngine:
         Without a message the engine takes the title of the last commit.
         """
         with self._reported("update") as log:
-            result = self._interruptible(
+            result = interruptible(
                 lambda: self._automation.up(
                     refresh=True,
                     message=message,
                     on_event=self._listener(log),
                     show_secrets=False,
                     policy_packs=[*policy_packs],
-                )
+                ),
+                say=self.say,
             )
         return {key: output.value for key, output in result.outputs.items()}
 
@@ -339,86 +276,9 @@ class StackEngine:
         finally:
             self._forget_state()
 
-    def _interruptible(self, call: Callable[[], _T]) -> _T:
-        """Run the engine beside this thread, so that an interrupt ends it in good order.
-
-        The Automation API would close the pipes at once, and the engine die of writing to them.
-        """
-        result: Future[_T] = Future()
-
-        def run() -> None:
-            try:
-                result.set_result(call())
-            except BaseException as error:  # noqa: BLE001 - whatever it is, it is raised where it is waited for
-                result.set_exception(error)
-
-        Thread(target=run, daemon=True).start()
-        try:
-            return result.result()
-        except KeyboardInterrupt:
-            self._end(result)
-            raise
-
-    def _end(self, running: "Future[_T]") -> None:
-        """Have the engine end: with what is under way, or at once when that is asked for too."""
-        try:
-            if running.done():
-                return
-            self.say(
-                "Interrupted: what is under way comes to its end. Interrupt once more to give up "
-                "at once; the next run goes on from there"
-            )
-            _ask_children()
-            wait([running])
-        except KeyboardInterrupt:
-            _ask_children()
-            # One of two requests that come at once may be lost.
-            if wait([running], timeout=_SECOND_REQUEST_SECONDS).not_done:
-                _ask_children(always=True)
-                wait([running], timeout=_ENGINE_ENDS_SECONDS)
-        finally:
-            if not running.done():
-                for child in psutil.Process().children():
-                    child.kill()
-
-
-def whoever() -> str:
-    """Name who runs this: who started the job, or the user and the machine."""
-    starters = (_ENVIRON[name] for name in _STARTED_BY if _ENVIRON.get(name))
-    try:
-        user = getpass.getuser()
-    except (KeyError, OSError):
-        # A container's user may have no name.
-        user = str(os.getuid())
-    return next(starters, f"{user}@{platform.node()}")
-
-
-def end_on_sigterm() -> None:
-    """Let SIGTERM end this command as Ctrl-C does: the engine first, in good order."""
-
-    def terminate(*_: object) -> None:
-        children = _ask_children(always=True)
-        # Whoever sends it does not wait for long: then the engine gives up at once.
-        if psutil.wait_procs(children, timeout=_ENGINE_ENDS_SECONDS)[1]:
-            _ask_children(always=True)
-            psutil.wait_procs(children, timeout=_ENGINE_ENDS_SECONDS)
-        raise KeyboardInterrupt
-
-    signal.signal(signal.SIGTERM, terminate)
-
 
 def _outputs(side: Any) -> Mapping[str, Any]:
     return (side.outputs if side else None) or {}
-
-
-def _ask_children(*, always: bool = False) -> list[psutil.Process]:
-    """Ask the engine to end, unless the terminal has asked the whole group."""
-    children = psutil.Process().children()
-    if always or not sys.stdin.isatty():
-        for child in children:
-            with contextlib.suppress(psutil.NoSuchProcess):
-                child.send_signal(signal.SIGINT)
-    return children
 
 
 def _stderr(error: Exception) -> str:

@@ -16,7 +16,7 @@ import psutil
 import pytest
 
 from infra.releases.answering import is_close
-from infra.releases.workspace import whoever
+from infra.releases.automation import whoever
 from model_export.layout import manifest_path
 from tests.releases.conftest import CHECKOUT, Desk, make_desk
 
