@@ -98,12 +98,16 @@ class Call(BaseHTTPRequestHandler):
         raise AttributeError(name)
 
     def _serve(self) -> None:
-        self.body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        self.body = self.read_body()
         fault = self.proxy.fault_of(f"{self.command} {self.path}", self.body)
         if fault:
             fault(self)
         else:
             self.reply(*self.forward())
+
+    def read_body(self) -> bytes:
+        """Read what the client sends."""
+        return self.rfile.read(int(self.headers.get("Content-Length", 0)))
 
     def forward(self) -> Answer:
         """Pass the request on and give the answer."""
