@@ -18,8 +18,8 @@ from pathlib import Path
 from types import UnionType
 from typing import Any, Final
 
-from tests.standins.protocol import with_sdk
 from tests.standins.values import UNKNOWN
+from tools.engine import bare_sdk
 
 TYPES_VARIABLE = "SERVESTACK_TESTS_TYPES"
 
@@ -60,14 +60,14 @@ class SdkTypes:
 
 
 def _sdk() -> Any:
-    with_sdk()
+    bare_sdk.leave()
     from pulumi import _types  # noqa: PLC0415 - half a second, and only where a type is not kept yet
 
     return _types
 
 
 def _arguments(package: str, token: str) -> type:
-    with_sdk()
+    bare_sdk.leave()
     _, module, name = token.split(":")
     found = importlib.import_module(f"{package}.{module.partition('/')[0].replace('/', '.')}")
     # Where the first name is another type's already, an SDK takes the second.

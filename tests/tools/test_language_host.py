@@ -2,6 +2,8 @@
 
 import importlib.metadata
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 from tools.engine.language_host import installed_packages
@@ -18,6 +20,26 @@ def install(
     information.mkdir()
     name = package.replace("_", "-")
     (information / "METADATA").write_text(f"Name: {name}\nVersion: {version}\n")
+
+
+BARE = """
+import sys
+from tools.engine import bare_sdk
+bare_sdk.enter()
+from pulumi.runtime.proto import language_pb2
+print("pulumi.resource" in sys.modules)
+bare_sdk.leave()
+import pulumi
+from pulumi.runtime import proto
+print(issubclass(pulumi.CustomResource, pulumi.Resource), proto.language_pb2 is language_pb2)
+"""
+
+
+def test_what_speaks_the_protocol_alone_loads_no_sdk_and_can_do_so_later() -> None:
+    told = subprocess.run(
+        [sys.executable, "-c", BARE], capture_output=True, text=True, check=True
+    ).stdout
+    assert told.split() == ["False", "True", "True"]
 
 
 def test_each_installed_sdk_asks_for_its_plugin_once(tmp_path: Path) -> None:

@@ -25,6 +25,13 @@ from typing import IO, Any
 
 import grpc
 from google.protobuf import empty_pb2
+
+from tools.engine import bare_sdk
+
+if __name__ == "__main__":
+    # The engine starts two hosts for each command, and waits for both.
+    bare_sdk.enter()
+
 from pulumi.runtime.proto import language_pb2, language_pb2_grpc, plugin_pb2
 
 # The executor's exit code for "the user has been told what is wrong".
