@@ -51,16 +51,18 @@ SubnetIds = Annotated[
 ]
 PolicyArn = Annotated[
     str,
-    text(r"arn:aws[a-z-]*:iam::([0-9]{12}|aws):policy/[\w+=,.@/-]+"),
+    text(r"arn:aws[a-z-]*:iam::([0-9]{12}|aws):policy/[A-Za-z0-9_+=,.@/-]+"),
     Accepts("it is the ARN of a policy", "arn:aws:iam::123456789012:policy/boundary"),
 ]
 TopicArn = Annotated[
     str,
-    text(r"arn:aws[a-z-]*:sns:[a-z0-9-]+:[0-9]{12}:[\w-]+"),
+    text(r"arn:aws[a-z-]*:sns:[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_-]+"),
     Accepts("it is the ARN of a topic", "arn:aws:sns:eu-central-1:123456789012:on-call"),
 ]
 PrincipalArns = Annotated[
-    tuple[Annotated[str, text(r"arn:aws[a-z-]*:iam::[0-9]{12}:(role|user)/[\w+=,.@/-]+")], ...],
+    tuple[
+        Annotated[str, text(r"arn:aws[a-z-]*:iam::[0-9]{12}:(role|user)/[A-Za-z0-9_+=,.@/-]+")], ...
+    ],
     Accepts("it is a list of roles' or users' ARNs", "[arn:aws:iam::123456789012:role/ml-admins]"),
 ]
 
@@ -92,7 +94,7 @@ EcrImage = Annotated[
     str,
     text(
         r"[0-9]{12}\.dkr\.ecr\.[a-z0-9-]+\.amazonaws\.com(\.cn)?/[a-z0-9._/-]+"
-        r"(:[\w.-]+|@sha256:[0-9a-f]{64})"
+        r"(:[A-Za-z0-9_.-]+|@sha256:[0-9a-f]{64})"
     ),
     Accepts(
         "it is an image in ECR with a tag or a digest",

@@ -83,12 +83,12 @@ NodePath = Annotated[
 ]
 MetaKey = Annotated[
     str,
-    text(rf"({_HOST_PATTERN}/)?[a-zA-Z0-9]([\w.-]{{0,61}}[a-zA-Z0-9])?"),
+    text(rf"({_HOST_PATTERN}/)?[a-zA-Z0-9]([A-Za-z0-9_.-]{{0,61}}[a-zA-Z0-9])?"),
     Accepts("a key is a name, with a domain and a slash before it or without", "example.com/team"),
 ]
 LabelValue = Annotated[
     str,
-    text(r"([a-zA-Z0-9]([\w.-]{0,61}[a-zA-Z0-9])?)?"),
+    text(r"([a-zA-Z0-9]([A-Za-z0-9_.-]{0,61}[a-zA-Z0-9])?)?"),
     Accepts("a label's value is at most 63 letters, digits, dots, _ and hyphens", "vision"),
 ]
 AnnotationValue = Annotated[str, text(r"[^\x00-\x08\x0b-\x1f]*"), Accepts("it is text", "vision")]

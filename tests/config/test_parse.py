@@ -109,6 +109,15 @@ def heart(**model: Any) -> dict[str, Any]:
             ),
         ),
         (
+            KUBERNETES | heart(kubernetes={"node_labels": {"size": "größe"}}),
+            # Every cluster refuses other letters than English ones.
+            (
+                "models.heart.kubernetes.node_labels.size: größe is not allowed; a label's "
+                "value is at most 63 letters, digits, dots, _ and hyphens. "
+                "Write for example: size: vision"
+            ),
+        ),
+        (
             heart(labels={2024: 1}),
             'models.heart.labels.2024: a key is text. Write it in quotes: "2024":',
         ),
