@@ -1,6 +1,6 @@
 """Looking after the versions of a model in an object store."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from contextlib import suppress
 from datetime import UTC, datetime
 
@@ -25,16 +25,16 @@ from model_export.layout import (
     parse_version,
     version_path,
 )
+from model_export.object_places import claims_path, scratch_path
 from model_export.origin import publisher
 
 
 class ObjectKeeping:
-    """The versions below one model's prefix; `scratch` gives where a number's claims lie."""
+    """The versions below one model's prefix."""
 
-    def __init__(self, bucket: Bucket, model: str, scratch: Callable[[int], str]) -> None:
+    def __init__(self, bucket: Bucket, model: str) -> None:
         self._bucket = bucket
         self._model = model
-        self._scratch = scratch
 
     def files(self, version: int) -> tuple[StoredFile, ...]:
         """List what lies under a version."""
@@ -129,7 +129,7 @@ class ObjectKeeping:
 
     def _numbers(self) -> list[int]:
         # A claim may stand before the first file does.
-        claims = self._scratch(1).rpartition("1/")[0]
+        claims = claims_path(self._model)
         names = {*self._bucket.folders(f"{self._model}/"), *self._bucket.folders(claims)}
         return sorted(number for name in names if (number := parse_version(name)) is not None)
 
@@ -138,6 +138,9 @@ class ObjectKeeping:
             entry.key == manifest_path(self._model, number)
             for entry in self._bucket.objects(f"{self._root(number)}{MANIFEST_NAME}")
         )
+
+    def _scratch(self, version: int) -> str:
+        return scratch_path(self._model, version)
 
     def _root(self, version: int) -> str:
         return f"{version_path(self._model, version)}/"
