@@ -11,9 +11,10 @@ import pulumi
 import pulumi_aws as aws
 
 from infra.aws_names import alarm_name
-from infra.observe.charts import Limits, said_of_errors, said_of_latency
+from infra.observe.charts import Limits, said_of_down, said_of_errors, said_of_latency
 from infra.observe.cloudwatch import (
     COUNTED,
+    INSTANCES,
     INVOCATIONS,
     MICROS_PER_MS,
     EndpointModel,
@@ -41,6 +42,8 @@ class AwsWatchArgs:
     dashboard: bool = False
     limits: Limits | None = None
     emails: Sequence[str] = ()
+    # What must be up before it may ring that it is not.
+    after: Sequence[pulumi.Resource] = ()
 
 
 class AwsWatch(pulumi.ComponentResource):
@@ -71,7 +74,9 @@ class AwsWatch(pulumi.ComponentResource):
         if args.limits is not None:
             topic = _topic(name, args, child)
             for key, alarm in _alarms(args, args.limits, topic):
-                aws.cloudwatch.MetricAlarm(key, alarm, child)
+                aws.cloudwatch.MetricAlarm(
+                    key, alarm, pulumi.ResourceOptions(parent=self, depends_on=[*args.after])
+                )
         self.register_outputs({"dashboard": self.dashboard})
 
 
@@ -115,6 +120,26 @@ def _alarms(
                     ok_actions=told,
                 ),
             )
+            if model.stays_up:
+                yield (
+                    f"{model.model}-{variant}-down",
+                    aws.cloudwatch.MetricAlarmArgs(
+                        name=alarm_name("servestack", *called, "down"),
+                        alarm_description=f"{said_of_down(model.model, limits)} ({variant})",
+                        namespace=INSTANCES,
+                        # Every instance tells it each minute, whether it is asked or not.
+                        metric_name="CPUUtilization",
+                        dimensions=dict(dimensions_of(model, variant)),
+                        statistic="SampleCount",
+                        comparison_operator="LessThanThreshold",
+                        threshold=1,
+                        period=60 * limits.window_minutes,
+                        evaluation_periods=1,
+                        treat_missing_data="breaching",
+                        alarm_actions=told,
+                        ok_actions=told,
+                    ),
+                )
             if limits.latency_ms is None:
                 continue
             yield (

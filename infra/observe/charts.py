@@ -41,12 +41,14 @@ class Limits:
 class Condition:
     """What rings: for each line that the expression has, and as long as it has it.
 
-    `what` is a constant of ours, `said` a sentence for whoever is woken by it.
+    `what` is a constant of ours, `said` a sentence for whoever is woken by it. Where the expression
+    does not look back by itself, it has to have a line for so many minutes.
     """
 
-    what: Literal["errors", "latency"]
+    what: Literal["errors", "latency", "down"]
     expression: str
     said: str
+    lasting_minutes: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,8 +72,13 @@ def quantile(fraction: float, buckets: str, *, by: str, window: str) -> str:
     return f"histogram_quantile({fraction:g}, sum by (le, {by}) (rate({buckets}[{window}])))"
 
 
-def conditions(model: str, limits: Limits, *, errors: str, latency: str) -> Iterator[Condition]:
-    """Give what rings, by what the model's share of errors is, and its slowest answers in ms."""
+def conditions(
+    model: str, limits: Limits, *, errors: str, latency: str, replicas: str | None
+) -> Iterator[Condition]:
+    """Give what rings: by the model's share of errors, its slowest answers in ms, its replicas.
+
+    `replicas` is None where there need not be any.
+    """
     yield Condition(
         what="errors",
         expression=f"{errors} > {limits.error_percent:g}",
@@ -82,6 +89,15 @@ def conditions(model: str, limits: Limits, *, errors: str, latency: str) -> Iter
             what="latency",
             expression=f"{latency} > {limits.latency_ms}",
             said=said_of_latency(model, limits),
+        )
+    if replicas is not None:
+        yield Condition(
+            what="down",
+            # What is measured of nothing has no line; it is to be nought, not unknown.
+            expression=f"(sum({replicas}) or vector(0)) < 1",
+            said=said_of_down(model, limits),
+            # Not by a window: where nobody has looked yet, nothing has been missing.
+            lasting_minutes=limits.window_minutes,
         )
 
 
@@ -99,3 +115,8 @@ def said_of_latency(model: str, limits: Limits) -> str:
         f"One answer of {model} in a hundred took more than {limits.latency_ms} ms in the last "
         f"{limits.window_minutes} minutes"
     )
+
+
+def said_of_down(model: str, limits: Limits) -> str:
+    """Say when it rings that nothing is there to be asked."""
+    return f"No replica of {model} was seen to run in the last {limits.window_minutes} minutes"

@@ -13,7 +13,7 @@ from infra.observe.grid import Grid
 
 INVOCATIONS: Final = "AWS/SageMaker"
 MICROS_PER_MS: Final = 1000
-_INSTANCES: Final = "/aws/sagemaker/Endpoints"
+INSTANCES: Final = "/aws/sagemaker/Endpoints"
 # By the id that it has in an expression: what is counted, and what of it failed.
 COUNTED: Final = {
     "all": "Invocations",
@@ -28,7 +28,8 @@ _PERIOD_SECONDS: Final = 60
 class EndpointModel:
     """A model behind an endpoint, the variants that answer there, and those that only listen.
 
-    `watched` is false where the model has alarms of its own.
+    `watched` is false where the model has alarms of its own; `stays_up` tells that at least one
+    instance is meant to run at any time.
     """
 
     model: str
@@ -38,6 +39,7 @@ class EndpointModel:
     is_serverless: bool = False
     has_gpu: bool = False
     watched: bool = True
+    stays_up: bool = True
 
     @property
     def shown(self) -> Sequence[str]:
@@ -113,7 +115,7 @@ def _charts(model: EndpointModel) -> Iterator[_Chart]:
     uses = ("CPUUtilization", "MemoryUtilization", *(("GPUUtilization",) if model.has_gpu else ()))
     yield (
         "Use of the instances (%; 100 is one core or one GPU)",
-        [line for use in uses for line in each(use, "Average", use, _INSTANCES)],
+        [line for use in uses for line in each(use, "Average", use, INSTANCES)],
     )
 
 

@@ -41,6 +41,8 @@ class ClusterModel:
     namespace: str
     scrape: Scraping
     batching: bool = False
+    # At least one pod of it is meant to run at any time.
+    stays_up: bool = True
 
     @property
     def named(self) -> str:
@@ -141,6 +143,7 @@ def _conditions(of: ClusterModel, limits: Limits) -> Iterator[Condition]:
         limits,
         errors=error_share(_failed(of), requests, by=of.servers, window=window),
         latency=_latency(of, 0.99, window),
+        replicas=f"up{{{of.pods}}}" if of.stays_up else None,
     )
 
 

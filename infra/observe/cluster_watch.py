@@ -33,6 +33,8 @@ class ClusterWatchArgs:
     models: Sequence[ClusterModel]
     dashboard: bool = False
     limits: Limits | None = None
+    # What must be up before it may ring that it is not.
+    after: Sequence[pulumi.Resource] = ()
 
 
 class ClusterWatch(pulumi.ComponentResource):
@@ -71,7 +73,7 @@ class ClusterWatch(pulumi.ComponentResource):
                 kind=KIND,
                 metadata=_metadata(args, stack_object_name(args.stack, "alerts"), {}),
                 spec=rule_groups(stack=args.stack, models=watched),
-                opts=child,
+                opts=pulumi.ResourceOptions(parent=self, depends_on=[*args.after]),
             )
         self.register_outputs({"dashboard": self.dashboard})
 

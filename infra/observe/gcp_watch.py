@@ -28,6 +28,8 @@ class GcpWatchArgs:
     limits: Limits | None = None
     channels: Sequence[pulumi.Input[str]] = ()
     labels: Mapping[str, str] = field(default_factory=dict)
+    # What must be up before it may ring that it is not.
+    after: Sequence[pulumi.Resource] = ()
 
 
 class GcpWatch(pulumi.ComponentResource):
@@ -67,7 +69,7 @@ class GcpWatch(pulumi.ComponentResource):
                 gcp.monitoring.AlertPolicy(
                     f"{model.model}-{condition.what}",
                     _policy(args, model.model, condition),
-                    pulumi.ResourceOptions(parent=self),
+                    pulumi.ResourceOptions(parent=self, depends_on=[*args.after]),
                 )
         self.register_outputs({"dashboard": self.dashboard})
 
@@ -84,8 +86,7 @@ def _policy(args: GcpWatchArgs, model: str, condition: Condition) -> gcp.monitor
                 condition_prometheus_query_language=(
                     gcp.monitoring.AlertPolicyConditionConditionPrometheusQueryLanguageArgs(
                         query=condition.expression,
-                        # What is over the window already need not last any longer.
-                        duration="0s",
+                        duration=f"{60 * condition.lasting_minutes}s",
                         evaluation_interval="60s",
                         # There is no metric before there is a request.
                         disable_metric_validation=True,
@@ -98,6 +99,6 @@ def _policy(args: GcpWatchArgs, model: str, condition: Condition) -> gcp.monitor
         ),
         alert_strategy=gcp.monitoring.AlertPolicyAlertStrategyArgs(auto_close=_CLOSED_AFTER),
         notification_channels=list(args.channels) or None,
-        severity="WARNING",
+        severity="CRITICAL" if condition.what == "down" else "WARNING",
         user_labels=dict(args.labels),
     )

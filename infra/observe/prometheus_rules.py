@@ -7,7 +7,18 @@ from infra.observe.charts import Condition, Watched
 
 API: Final = "monitoring.coreos.com/v1"
 KIND: Final = "PrometheusRule"
-_NAMES: Final = {"errors": "ServestackModelErrors", "latency": "ServestackModelLatency"}
+_NAMES: Final = {
+    "errors": "ServestackModelErrors",
+    "latency": "ServestackModelLatency",
+    "down": "ServestackModelDown",
+}
+_VALUE: Final = '{{ $value | printf "%.2f" }}'
+# What is in the labels differs with who scrapes; so all of them are shown.
+_DESCRIPTIONS: Final = {
+    "errors": f"{_VALUE} % of {{{{ $labels }}}}",
+    "latency": f"{_VALUE} ms of {{{{ $labels }}}}",
+    "down": "None of the model's pods answers Prometheus; servestack status tells more",
+}
 
 
 def rule_groups(*, stack: str, models: Sequence[Watched]) -> Mapping[str, Any]:
@@ -24,14 +35,15 @@ def rule_groups(*, stack: str, models: Sequence[Watched]) -> Mapping[str, Any]:
 
 
 def _rule(stack: str, model: str, condition: Condition) -> Mapping[str, Any]:
-    unit = "%" if condition.what == "errors" else "ms"
+    lasting = {"for": f"{condition.lasting_minutes}m"} if condition.lasting_minutes else {}
+    severity = "critical" if condition.what == "down" else "warning"
     return {
         "alert": _NAMES[condition.what],
         "expr": condition.expression,
-        "labels": {"severity": "warning", "servestack_stack": stack, "model": model},
+        **lasting,
+        "labels": {"severity": severity, "servestack_stack": stack, "model": model},
         "annotations": {
             "summary": f"{condition.said} (stack {stack})",
-            # What is in the label differs with who scrapes; so all of them are shown.
-            "description": f'{{{{ $value | printf "%.2f" }}}} {unit} of {{{{ $labels }}}}',
+            "description": _DESCRIPTIONS[condition.what],
         },
     }

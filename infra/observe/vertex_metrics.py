@@ -32,6 +32,8 @@ class VertexEndpoint:
     model: str
     endpoint_id: str
     has_gpu: bool = False
+    # At least one replica of it is meant to run at any time.
+    stays_up: bool = True
 
 
 def watched_on_vertex(of: VertexEndpoint, *, window: str, limits: Limits | None) -> Watched:
@@ -113,6 +115,7 @@ def _conditions(of: VertexEndpoint, limits: Limits) -> Iterator[Condition]:
         limits,
         errors=error_share(_failed(of), answers, by=_DEPLOYED, window=window),
         latency=_latency(of, 0.99, window),
+        replicas=_metric(of, "replicas") if of.stays_up else None,
     )
 
 

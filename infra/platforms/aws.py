@@ -19,7 +19,7 @@ from infra.platforms.aws_identity import ci, publishers, serving_roles
 from infra.platforms.aws_observe import watch_on_sagemaker
 from infra.platforms.aws_place import AwsPlace
 from infra.platforms.published import Manifests, require_published
-from infra.platforms.stack import RunningStack, StackOutputs, configured_outputs
+from infra.platforms.stack import RunningStack, ServedModel, StackOutputs, configured_outputs
 from infra.storage.s3 import S3ModelBucket, S3ModelBucketArgs
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def declare(stack: RunningStack) -> StackOutputs:
     servers = serving_roles(place, cluster)
     models = configured_outputs(config)
     outputs: dict[str, object] = {}
-    served: dict[str, Mapping[str, object]] = {}
+    served: dict[str, ServedModel] = {}
     shown: Mapping[str, object] = {}
     if cluster is not None:
         from infra.platforms.aws_cluster import (  # noqa: PLC0415 as in _cluster
@@ -57,9 +57,9 @@ def declare(stack: RunningStack) -> StackOutputs:
         from infra.platforms.aws_sagemaker import serve_on_sagemaker  # noqa: PLC0415
 
         served |= serve_on_sagemaker(place, endpoints, servers)
-    for model, more in served.items():
-        models[model] |= more
-    managed = watch_on_sagemaker(place)
+    for name, model in served.items():
+        models[name] |= model.output
+    managed = watch_on_sagemaker(place, served)
     if managed and shown:
         # Of two dashboards the one in the cluster has the longer name.
         shown = {"cluster_dashboard": shown["dashboard"]}

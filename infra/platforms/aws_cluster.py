@@ -26,6 +26,7 @@ from infra.platforms.aws_place import AwsPlace
 from infra.platforms.cluster_models import ClusterPlace, declare_cluster_models
 from infra.platforms.cluster_namespace import declare_namespace
 from infra.platforms.observing import watch_in_cluster
+from infra.platforms.stack import ServedModel
 from infra.serving.tf_serving.args import ClusterAccess
 from infra.serving.tf_serving.bucket_volume import (
     BucketVolume,
@@ -70,8 +71,8 @@ def declare_cluster(place: AwsPlace, asked: ClusterConfig) -> EksCluster:
 
 def serve_in_cluster(
     place: AwsPlace, cluster: EksCluster, servers: Mapping[str, Server]
-) -> tuple[Mapping[str, Mapping[str, object]], Mapping[str, object]]:
-    """Declare what Kubernetes serves; give what each model adds to its output, and the stack."""
+) -> tuple[Mapping[str, ServedModel], Mapping[str, object]]:
+    """Declare what Kubernetes serves; give the models, and what the stack tells of itself."""
     config = place.stack.config
     namespace = config.kubernetes.namespace or namespace_name(place.stack.name)
     before: list[pulumi.Resource] = [
@@ -100,15 +101,16 @@ def serve_in_cluster(
         place.stack.name,
         config,
         namespace,
-        pulumi.ResourceOptions(providers=[cluster.provider], depends_on=before),
+        after=[model.component for model in served.values()],
+        opts=pulumi.ResourceOptions(providers=[cluster.provider], depends_on=before),
     )
     # The command works for who has never spoken to the cluster too.
     known = pulumi.Output.concat(
         "aws eks update-kubeconfig --name ", cluster.name, " --region ", place.region, " && "
     )
     told = {
-        name: {**output, "log": pulumi.Output.concat(known, output["log"])}
-        for name, output in served.items()
+        name: model.telling(log=pulumi.Output.concat(known, model.output["log"]))
+        for name, model in served.items()
     }
     return told, shown
 

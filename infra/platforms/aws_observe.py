@@ -10,10 +10,11 @@ from infra.config.sections.sagemaker import SageMakerConfig
 from infra.observe.cloudwatch import EndpointModel
 from infra.platforms.aws_place import AwsPlace
 from infra.platforms.observing import limits_of
+from infra.platforms.stack import ServedModel
 from infra.serving.sagemaker.settings import CANARY, SHADOW, STABLE
 
 
-def watch_on_sagemaker(place: AwsPlace) -> Mapping[str, object]:
+def watch_on_sagemaker(place: AwsPlace, served: Mapping[str, ServedModel]) -> Mapping[str, object]:
     """Declare dashboard and alarms; give the outputs that tell of them."""
     config = place.stack.config
     models = tuple(
@@ -36,6 +37,7 @@ def watch_on_sagemaker(place: AwsPlace) -> Mapping[str, object]:
             dashboard=config.observe.dashboard,
             limits=limits_of(config),
             emails=config.observe.alerts.emails if config.observe.alerts else (),
+            after=[served[model.model].component for model in models if model.model in served],
         ),
         place.options(),
     )
@@ -54,4 +56,10 @@ def _model(stack: str, name: str, model: ModelConfig) -> EndpointModel:
         has_gpu=machine is not None
         and (accelerators_in(machine) is not None or may_have_accelerators(machine)),
         watched=is_watched(model),
+        stays_up=model.version is not None and how.serverless is None and not _may_go_to_none(how),
     )
+
+
+def _may_go_to_none(how: SageMakerConfig) -> bool:
+    schedule = how.scaling.schedule if how.scaling else {}
+    return any(entry.min_replicas == 0 for entry in schedule.values())

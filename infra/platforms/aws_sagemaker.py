@@ -10,6 +10,7 @@ from infra.identity.aws_bucket_policies import RESULTS
 from infra.platforms.aws_archives import DEFAULT_MACHINE, Archives
 from infra.platforms.aws_identity import Server
 from infra.platforms.aws_place import AwsPlace
+from infra.platforms.stack import ServedModel
 from infra.serving.sagemaker.component import SageMakerModel
 from infra.serving.sagemaker.settings import (
     CANARY,
@@ -36,9 +37,9 @@ _SHIFTING: Final[Mapping[ShiftingKind, Shifting]] = {
 
 def serve_on_sagemaker(
     place: AwsPlace, archives: Archives, servers: Mapping[str, Server]
-) -> Mapping[str, Mapping[str, object]]:
-    """Declare the models; give what each adds to its output. A paused stack has no endpoint."""
-    outputs: dict[str, Mapping[str, object]] = {}
+) -> Mapping[str, ServedModel]:
+    """Declare the models. A paused stack has no endpoint."""
+    models: dict[str, ServedModel] = {}
     for name, model in place.stack.config.models.items():
         if model.target is not Target.SAGEMAKER or model.pinned_version is None:
             continue
@@ -51,7 +52,7 @@ def serve_on_sagemaker(
             # A role that cannot read yet makes an endpoint that cannot start.
             place.options(*server.grants),
         )
-        outputs[name] = {
+        output: Mapping[str, object] = {
             "endpoint": made.endpoint.apply(lambda at: f"sagemaker://{place.region}/{at}"),
             "transform_model": made.model_name,
             "log": made.endpoint.apply(
@@ -61,7 +62,8 @@ def serve_on_sagemaker(
                 )
             ),
         }
-    return outputs
+        models[name] = ServedModel(component=made, output=output)
+    return models
 
 
 def _args(

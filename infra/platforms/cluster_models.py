@@ -7,7 +7,7 @@ anything is declared.
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Final
 
 import pulumi
 
@@ -16,7 +16,7 @@ from infra.config import ModelConfig, StackConfig, Strategy, Target
 from infra.errors import ServestackError
 from infra.platforms.published import Manifests
 from infra.platforms.serving import serving_settings
-from infra.platforms.stack import RunningStack
+from infra.platforms.stack import RunningStack, ServedModel
 from infra.serving.tf_serving.args import (
     CanaryArgs,
     ClusterAccess,
@@ -70,24 +70,20 @@ def declare_cluster_models(
     place: ClusterPlace,
     manifests: Manifests,
     opts: Callable[[str], pulumi.ResourceOptions],
-) -> Mapping[str, Mapping[str, Any]]:
-    """Declare every model that Kubernetes serves; give what to add to its entry in the outputs.
+) -> Mapping[str, ServedModel]:
+    """Declare every model that Kubernetes serves.
 
     `opts` gives a model's options: the cluster's provider, and what has to be there before.
     """
     planned = cluster_model_args(stack, place, manifests)
-    outputs: dict[str, Mapping[str, Any]] = {}
+    models: dict[str, ServedModel] = {}
     for name, args in planned.items():
         for message in notices(name, args):
             pulumi.log.info(message)
         served = KubernetesModel(name, args, opts(name))
-        outputs[name] = {
-            "rest": served.rest,
-            "grpc": served.grpc,
-            "log": served.log,
-            **served.more,
-        }
-    return outputs
+        output = {"rest": served.rest, "grpc": served.grpc, "log": served.log, **served.more}
+        models[name] = ServedModel(component=served, output=output)
+    return models
 
 
 def cluster_model_args(

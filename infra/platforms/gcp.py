@@ -28,7 +28,7 @@ from infra.platforms.gcp_observe import observe
 from infra.platforms.gcp_place import GcpPlace
 from infra.platforms.gcp_vertex import serve_on_vertex
 from infra.platforms.published import require_published
-from infra.platforms.stack import RunningStack, StackOutputs, configured_outputs
+from infra.platforms.stack import RunningStack, ServedModel, StackOutputs, configured_outputs
 from infra.project.gcp_services import GcpServices, NeededServices, needed_services
 from infra.serving.tf_serving.args import ClusterAccess
 from infra.serving.tf_serving.sources import ReadFromGcs
@@ -49,13 +49,13 @@ def declare(stack: RunningStack) -> StackOutputs:
         **_serve_in_cluster(place, namespace, cluster, servers),
         **serve_on_vertex(place, _of(config, Target.VERTEX), servers),
     }
-    for name, more in served.items():
-        models[name] |= more
+    for name, model in served.items():
+        models[name] |= model.output
     outputs = {
         **_cluster_outputs(place, cluster),
         **publishers(place),
         **ci(place, cluster, servers),
-        **observe(place, namespace),
+        **observe(place, namespace, after=[model.component for model in served.values()]),
     }
     return StackOutputs(bucket=place.bucket.url, models=models, more=outputs)
 
@@ -138,7 +138,7 @@ def _serve_in_cluster(
     namespace: str,
     cluster: GkeCluster | None,
     servers: Mapping[str, Server],
-) -> Mapping[str, Mapping[str, object]]:
+) -> Mapping[str, ServedModel]:
     if cluster is None:
         return {}
     before = list(cluster.ready)
@@ -160,8 +160,8 @@ def _serve_in_cluster(
         ),
     )
     return {
-        name: {**output, "log": log_link(place, cluster, namespace=namespace, model=name)}
-        for name, output in served.items()
+        name: model.telling(log=log_link(place, cluster, namespace=namespace, model=name))
+        for name, model in served.items()
     }
 
 

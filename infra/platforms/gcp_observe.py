@@ -1,6 +1,6 @@
 """Who is told on Google Cloud: of what the stack costs, and of how its models fare."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 import pulumi
@@ -31,10 +31,15 @@ def mailed(config: StackConfig) -> tuple[str, ...]:
     )
 
 
-def observe(place: GcpPlace, namespace: str) -> Mapping[str, object]:
-    """Declare budget, dashboard and alerts; give the outputs that tell of them."""
+def observe(
+    place: GcpPlace, namespace: str, *, after: Sequence[pulumi.Resource]
+) -> Mapping[str, object]:
+    """Declare budget, dashboard and alerts; give the outputs that tell of them.
+
+    Alerts are there `after` the models are.
+    """
     channels = _channels(place)
-    return {**_budget(place, channels), **_watch(place, namespace, channels)}
+    return {**_budget(place, channels), **_watch(place, namespace, channels, after)}
 
 
 def _channels(place: GcpPlace) -> Mapping[str, pulumi.Output[str]]:
@@ -81,7 +86,10 @@ def _budget(place: GcpPlace, channels: Mapping[str, pulumi.Output[str]]) -> Mapp
 
 
 def _watch(
-    place: GcpPlace, namespace: str, channels: Mapping[str, pulumi.Output[str]]
+    place: GcpPlace,
+    namespace: str,
+    channels: Mapping[str, pulumi.Output[str]],
+    after: Sequence[pulumi.Resource],
 ) -> Mapping[str, object]:
     config = place.stack.config
     if not config.observe.is_wanted:
@@ -95,6 +103,7 @@ def _watch(
             model=name,
             endpoint_id=planned_endpoint(place.stack.name, name, model),
             has_gpu=model.gpu is not None,
+            stays_up=model.version is not None and model.vertex.scale_to_zero_seconds is None,
         )
         for name, model in config.models.items()
         if model.target is Target.VERTEX
@@ -110,6 +119,7 @@ def _watch(
             limits=limits_of(config),
             channels=[channels[email] for email in dict.fromkeys(alerts.emails)] if alerts else (),
             labels=place.labels,
+            after=after,
         ),
         place.options(),
     )

@@ -7,6 +7,7 @@ import pulumi
 
 from infra.platforms.gcp_identity import Server
 from infra.platforms.gcp_place import GcpPlace
+from infra.platforms.stack import ServedModel
 from infra.platforms.vertex_plan import VertexPlan, notes
 from infra.serving.vertex.component import VertexModel, VertexModelArgs
 from infra.serving.vertex.images import VertexImages
@@ -14,8 +15,8 @@ from infra.serving.vertex.images import VertexImages
 
 def serve_on_vertex(
     place: GcpPlace, models: Iterable[str], servers: Mapping[str, Server]
-) -> Mapping[str, Mapping[str, object]]:
-    """Declare the models; give what each adds to its output. A paused stack deploys none."""
+) -> Mapping[str, ServedModel]:
+    """Declare the models. A paused stack deploys none."""
     plan = VertexPlan(
         stack=place.stack,
         project=place.project,
@@ -29,10 +30,9 @@ def serve_on_vertex(
     if plan.needs_images(planned.values()):
         before.append(VertexImages("images", plan.images, place.options()))
     return {
-        name: {
-            **_declare(place, name, args, [*before, *_ready(servers[name])]),
-            "service_account": plan.account(name),
-        }
+        name: _declare(place, name, args, [*before, *_ready(servers[name])]).telling(
+            service_account=plan.account(name)
+        )
         for name, args in planned.items()
     }
 
@@ -43,7 +43,7 @@ def _ready(server: Server) -> list[pulumi.Resource]:
 
 def _declare(
     place: GcpPlace, name: str, args: VertexModelArgs, before: list[pulumi.Resource]
-) -> Mapping[str, object]:
+) -> ServedModel:
     for note in notes(args):
         pulumi.log.info(f"{name}: {note}")
     served = VertexModel(name, args, place.options(*before))
@@ -61,7 +61,7 @@ def _declare(
     )
     query = quote(f'resource.labels.endpoint_id="{endpoint.endpoint_id}"')
     private = {"service_attachment": served.service_attachment}
-    return {
+    output: Mapping[str, object] = {
         "endpoint": address,
         "raw_predict": url,
         # What the service's metrics are counted by.
@@ -70,3 +70,4 @@ def _declare(
         "registry_model": f"{there}/{args.versions[0].model_id}{told}",
         **(private if endpoint.kind == "private-service-connect" else {}),
     }
+    return ServedModel(component=served, output=output)

@@ -88,9 +88,15 @@ def declare(stack: RunningStack) -> StackOutputs:
     declare_conversions(stack, place, manifests, options)
     served = declare_cluster_models(stack, place, manifests, options)
     models = configured_outputs(config)
-    for name, more in served.items():
-        models[name] |= more
-    shown = watch_in_cluster(stack.name, config, namespace, options(""))
+    for name, model in served.items():
+        models[name] |= model.output
+    shown = watch_in_cluster(
+        stack.name,
+        config,
+        namespace,
+        after=[model.component for model in served.values()],
+        opts=options(""),
+    )
     return StackOutputs(bucket=bucket, models=models, more={"namespace": namespace, **shown})
 
 

@@ -4,11 +4,11 @@ A model is shown as soon as the stack file names it, so that its first release i
 stack keeps what shows the past, and nothing rings in it.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import pulumi
 
-from infra.config import StackConfig, Target
+from infra.config import ModelConfig, StackConfig, Target
 from infra.observe.charts import Limits
 from infra.observe.cluster_metrics import ClusterModel
 
@@ -33,16 +33,30 @@ def models_in_cluster(config: StackConfig, namespace: str) -> tuple[ClusterModel
             namespace=namespace,
             scrape=str(model.kubernetes.scrape),  # type: ignore[arg-type] # the same three words
             batching=model.batching is not None,
+            stays_up=model.version is not None and _keeps_a_pod(model),
         )
         for name, model in config.models.items()
         if model.target is Target.KUBERNETES
     )
 
 
+def _keeps_a_pod(model: ModelConfig) -> bool:
+    keda = model.kubernetes.keda
+    return keda is None or keda.min_replicas > 0
+
+
 def watch_in_cluster(
-    stack: str, config: StackConfig, namespace: str, opts: pulumi.ResourceOptions
+    stack: str,
+    config: StackConfig,
+    namespace: str,
+    *,
+    after: Sequence[pulumi.Resource],
+    opts: pulumi.ResourceOptions,
 ) -> Mapping[str, object]:
-    """Declare what Grafana and Prometheus in the cluster take; give the outputs that tell of it."""
+    """Declare what Grafana and Prometheus in the cluster take; give the outputs that tell of it.
+
+    Alerts are there `after` the models are.
+    """
     if not config.observe.is_wanted:
         return {}
     # Kubernetes' SDK is there where a cluster is.
@@ -56,6 +70,7 @@ def watch_in_cluster(
             models=models_in_cluster(config, namespace),
             dashboard=config.observe.dashboard,
             limits=limits_of(config),
+            after=after,
         ),
         opts,
     )

@@ -1,8 +1,9 @@
 """The stack that runs, and what each platform gives back of it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import pulumi
 
@@ -35,6 +36,18 @@ class StackOutputs:
     bucket: pulumi.Input[str]
     models: Mapping[str, Mapping[str, object]]
     more: Mapping[str, object]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ServedModel:
+    """A model that a stack serves: what others wait for, and what it adds to its output."""
+
+    component: pulumi.Resource
+    output: Mapping[str, Any]
+
+    def telling(self, **more: Any) -> "ServedModel":
+        """Give the same model with more to tell."""
+        return replace(self, output={**self.output, **more})
 
 
 def configured_outputs(config: StackConfig) -> dict[str, dict[str, object]]:

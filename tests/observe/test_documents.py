@@ -140,7 +140,7 @@ def test_a_canary_is_measured_for_itself(scrape: str) -> None:
         "pod-monitoring": "track",
         "service-monitor": "servestack_track",
     }[scrape]
-    errors, latency = in_cluster(scrape).conditions  # type: ignore[arg-type] # one of them
+    errors, latency, _ = in_cluster(scrape).conditions  # type: ignore[arg-type] # one of them
     assert errors.expression.count(f"sum by ({by})") == 3
     assert f"sum by (le, {by})" in latency.expression
 
@@ -150,6 +150,9 @@ def test_each_model_has_a_group_of_rules_that_name_stack_and_model() -> None:
     assert [rule["alert"] for rule in group["rules"]] == [
         "ServestackModelErrors",
         "ServestackModelLatency",
+        "ServestackModelDown",
     ]
-    labels = {"severity": "warning", "servestack_stack": "prod", "model": "heart"}
+    labels = {"servestack_stack": "prod", "model": "heart"}
+    severities = [rule["labels"].pop("severity") for rule in group["rules"]]
+    assert severities == ["warning", "warning", "critical"]
     assert all(rule["labels"] == labels for rule in group["rules"])

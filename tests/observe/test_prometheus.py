@@ -75,7 +75,7 @@ def test_promtool_takes_every_rule_and_every_query(
     models = [*map(in_cluster, SCRAPINGS), on_vertex()]
     for number, model in enumerate(models):
         groups = rule_groups(stack=f"prod-{number}", models=[model])
-        assert "SUCCESS: 2 rules found" in checked(programs["promtool"], tmp_path, groups)
+        assert "SUCCESS: 3 rules found" in checked(programs["promtool"], tmp_path, groups)
     count = sum(len(chart.queries) for model in models for chart in model.charts)
     told = checked(programs["promtool"], tmp_path, recorded(models))
     assert f"SUCCESS: {count} rules found" in told
@@ -97,6 +97,80 @@ def test_promtool_refuses_what_is_no_query(programs: dict[str, Path], tmp_path: 
     rules = [{"record": "query:0", "expr": "sum by (le (rate(x[5m]))"}]
     told = checked(programs["promtool"], tmp_path, {"groups": [{"name": "g", "rules": rules}]})
     assert "SUCCESS" not in told
+
+
+def seen_by(scrape: Scraping, pods: Sequence[str]) -> list[dict[str, str]]:
+    """Give what scraping tells of some pods: for each, whether it answers, minute by minute."""
+    labels = {"namespace": "models", **ADDED[scrape]}
+    selected = ",".join(f'{key}="{value}"' for key, value in labels.items())
+    return [
+        {"series": f'up{{{selected},pod="{number}"}}', "values": values}
+        for number, values in enumerate(pods)
+    ]
+
+
+@pytest.mark.parametrize("scrape", SCRAPINGS)
+@pytest.mark.parametrize(
+    ("pods", "rings"),
+    [
+        (["1x20"], False),
+        # One of two is enough, and so is one that comes when the other goes.
+        (["1x5 0x15", "1x20"], False),
+        (["1x9 stale", "_x8 1x12"], False),
+        # For four minutes there is none: an update of a single pod in its place.
+        (["1x9 0x3 1x8"], False),
+        (["1x9 0x11"], True),
+        (["1x9 stale"], True),
+        ([], True),
+    ],
+    ids=[
+        "up",
+        "one of two up",
+        "relieved",
+        "restarted",
+        "answers no more",
+        "no pod",
+        "never scraped",
+    ],
+)
+def test_it_rings_when_for_the_whole_window_no_pod_has_answered(
+    scrape: Scraping,
+    pods: Sequence[str],
+    *,
+    rings: bool,
+    programs: dict[str, Path],
+    tmp_path: Path,
+) -> None:
+    groups = rule_groups(stack="prod", models=[in_cluster(scrape)])
+    (tmp_path / "rules.yml").write_text(json.dumps(groups))
+    labels = {"severity": "critical", "servestack_stack": "prod", "model": "heart"}
+    told = groups["groups"][0]["rules"][-1]["annotations"]
+    alert = {"exp_labels": labels, "exp_annotations": told}
+    test = {
+        "rule_files": ["rules.yml"],
+        "evaluation_interval": "1m",
+        "tests": [
+            {
+                "interval": "1m",
+                "input_series": seen_by(scrape, pods),
+                "alert_rule_test": [
+                    {
+                        "eval_time": "18m",
+                        "alertname": "ServestackModelDown",
+                        "exp_alerts": [alert] if rings else [],
+                    }
+                ],
+            }
+        ],
+    }
+    (tmp_path / "test.yml").write_text(json.dumps(test))
+    done = subprocess.run(
+        [programs["promtool"], "test", "rules", tmp_path / "test.yml"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 class RunningPrometheus:
@@ -255,5 +329,15 @@ def test_a_servers_own_metrics_give_every_chart_a_line_and_ring_every_alert(
             assert prometheus.values(shown["Pods that answer"].queries[0].expression) == [1.0]
             (rows,) = prometheus.values(shown["Batches"].queries[0].expression)
             assert rows == 1.0
+
+            missed = [model.conditions[-1] for model in watched.values()]
+            assert {condition.what for condition in missed} == {"down"}
+            expressions = [condition.expression for condition in missed]
+            assert not any(prometheus.values(one) for one in expressions)
+            server.kill()
+            until(
+                lambda: all(prometheus.values(one) == [0.0] for one in expressions),
+                lambda: "nobody misses the server that was killed",
+            )
     finally:
         server.kill()

@@ -10,6 +10,7 @@ import pytest
 from infra.compute.questions import Found, Wanted
 from infra.config import ConfigError, parse_stack
 from infra.program import main
+from model_export.archive.record import ArchiveRecord
 from model_export.manifest import Manifest
 from tests.aws.declaring import declared as declared_on_aws
 from tests.aws.moto_server import CREDENTIALS, empty, moto_server
@@ -93,6 +94,7 @@ def test_a_cluster_gets_a_dashboard_for_grafanas_sidecar_and_rules_for_the_opera
     assert made.exports["dashboard"] == f"/d/{document['uid']}"
     rules = made.one("kubernetes:monitoring.coreos.com/v1:PrometheusRule").inputs
     (group,) = rules["spec"]["groups"]
+    # A model that is declared only has no replica that could be missed.
     assert [rule["expr"].rpartition("> ")[2] for rule in group["rules"]] == ["1", "300"]
     assert rules["metadata"]["namespace"] == shown["metadata"]["namespace"]
 
@@ -110,6 +112,50 @@ def test_a_paused_stack_keeps_its_dashboard_and_rings_no_more(
     made = on_kubernetes(monkeypatch, observe=observe, paused=True)
     assert made.of_type("kubernetes:core/v1:ConfigMap")
     assert not made.of_type("kubernetes:monitoring.coreos.com/v1:PrometheusRule")
+
+
+KEDA = {"max_replicas": 4, "prometheus_url": "http://p:9090", "query": "q", "threshold": "5"}
+
+
+@pytest.mark.usefixtures("everything_is_published")
+@pytest.mark.parametrize(
+    ("how", "is_missed"),
+    [
+        ({}, True),
+        ({"kubernetes": {"keda": KEDA}}, False),
+        ({"kubernetes": {"keda": {**KEDA, "min_replicas": 1}}}, True),
+    ],
+    ids=["of a fixed number", "down to none", "down to one"],
+)
+def test_a_model_in_a_cluster_is_missed_unless_it_may_have_no_pod(
+    how: Mapping[str, Any], *, is_missed: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = on_kubernetes(
+        monkeypatch, observe={"alerts": {}}, models={"heart": {"version": 2, **how}}
+    )
+    rules = made.one("kubernetes:monitoring.coreos.com/v1:PrometheusRule")
+    (group,) = rules.inputs["spec"]["groups"]
+    names = [rule["alert"] for rule in group["rules"]]
+    assert ("ServestackModelDown" in names) == is_missed
+    # Its first start may take longer than what is waited for.
+    assert any("servestack:Rollout::heart" in urn for urn in rules.request.dependencies)
+
+
+@pytest.mark.usefixtures("everything_is_published")
+def test_google_misses_replicas_of_what_serves_and_does_not_scale_to_zero() -> None:
+    models = {
+        "heart": {"version": 2},
+        "digits": {"target": "vertex", "version": 2},
+        "eyes": {"target": "vertex", "version": 2, "vertex": {"scale_to_zero_seconds": 600}},
+        "words": {"target": "vertex"},
+    }
+    made = declared_on_gcp({**GCP, "models": models, "observe": {"alerts": {"window_minutes": 7}}})
+    missed = {one.name: one.inputs for one in made.of_type(POLICY) if one.name.endswith("-down")}
+    assert missed.keys() == {"heart-down", "digits-down"}
+    for policy in missed.values():
+        (condition,) = policy["conditions"]
+        assert condition["conditionPrometheusQueryLanguage"]["duration"] == "420s"
+        assert policy["severity"] == "CRITICAL"
 
 
 def test_google_mails_each_address_from_one_channel_whoever_tells_it() -> None:
@@ -180,7 +226,17 @@ def everything_is_published(monkeypatch: pytest.MonkeyPatch) -> None:
     def read(_: str, model: str, version: int) -> Manifest:
         return bare_manifest(model, version, tensorflow="2.15.1")
 
+    def archived(_: str, model: str, version: int) -> ArchiveRecord:
+        return ArchiveRecord(
+            model=model,
+            version=version,
+            content=f"sha256:{'0' * 64}",
+            size_bytes=1,
+            sha256="0" * 64,
+        )
+
     monkeypatch.setattr("infra.platforms.published.read_version", read)
+    monkeypatch.setattr("infra.platforms.aws_archives.read_archive", archived)
 
 
 @pytest.mark.usefixtures("everything_is_published")
@@ -220,6 +276,7 @@ def aws_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("everything_is_published")
 def test_cloudwatch_takes_dashboard_and_alarms_and_tells_who_is_named(
     aws_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -228,7 +285,14 @@ def test_cloudwatch_takes_dashboard_and_alarms_and_tells_who_is_named(
         monkeypatch.setenv(name, value)
     api = Api("eu-central-1")
     alerts = {"emails": [MAIL], "error_percent": 2.5, "latency_ms": 300, "window_minutes": 10}
-    made = declared_on_aws({**AWS, "observe": {"dashboard": True, "alerts": alerts}}, monkeypatch)
+    models = {
+        **AWS["models"],
+        "heart": {"target": "sagemaker", "version": 2},
+        "words": {"target": "sagemaker", "version": 2, "sagemaker": {"serverless": {}}},
+    }
+    made = declared_on_aws(
+        {**AWS, "models": models, "observe": {"dashboard": True, "alerts": alerts}}, monkeypatch
+    )
     types = SdkTypes("pulumi_aws")
     watch = made.one("servestack:observe:AwsWatch").urn
     for one in made.resources:
@@ -241,13 +305,24 @@ def test_cloudwatch_takes_dashboard_and_alarms_and_tells_who_is_named(
     alarms = {
         one["AlarmName"]: one for one in api.call("cloudwatch", "DescribeAlarms")["MetricAlarms"]
     }
-    assert len(alarms) == 2, "the model with alarms of its own gets none"
-    (errors,) = (one for one in alarms.values() if one.get("Metrics"))
+    of_heart = {
+        name.removeprefix("servestack-test-heart-stable-").rpartition("-")[0]: one
+        for name, one in alarms.items()
+        if "-heart-" in name
+    }
+    assert of_heart.keys() == {"error-share", "p99-latency", "down"}
+    # A model with alarms of its own gets none, and one without instances none about them.
+    assert len(alarms) == len(of_heart) + 2
+    errors, latency, down = (of_heart[key] for key in ("error-share", "p99-latency", "down"))
     assert errors["Threshold"] == 2.5
     periods = {one["MetricStat"]["Period"] for one in errors["Metrics"] if "MetricStat" in one}
     assert periods == {600}
-    (latency,) = (one for one in alarms.values() if not one.get("Metrics"))
     assert (latency["Threshold"], latency["ExtendedStatistic"]) == (300_000, "p99")
+    assert (down["Period"], down["Statistic"], down["Threshold"]) == (600, "SampleCount", 1)
+    assert down["TreatMissingData"] == "breaching"
+    assert {one["Name"] for one in down["Dimensions"]} == {"EndpointName", "VariantName"}
+    (missed,) = (one for one in made.of_type(ALARM) if one.name.endswith("-down"))
+    assert any("sagemaker/endpoint:Endpoint" in urn for urn in missed.request.dependencies)
     (subscribed,) = api.call("sns", "ListSubscriptions")["Subscriptions"]
     assert (subscribed["Protocol"], subscribed["Endpoint"]) == ("email", MAIL)
     assert all(one["AlarmActions"] == [subscribed["TopicArn"]] for one in alarms.values())

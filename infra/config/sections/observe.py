@@ -9,7 +9,7 @@ from infra.config.values import Count, YesNo
 
 
 class AlertsConfig(Section):
-    """What rings, for each model and each of its versions that take requests."""
+    """What rings for each model: failures, slow answers, and that no replica runs."""
 
     emails: Emails = Field(
         default=(), description="Whom the platform mails. Absent: nobody; it only shows."
@@ -21,7 +21,9 @@ class AlertsConfig(Section):
         default=None,
         description="It rings when one answer in a hundred takes longer. Absent: it does not.",
     )
-    window_minutes: WindowMinutes = Field(default=5, description="Over how long both are measured.")
+    window_minutes: WindowMinutes = Field(
+        default=5, description="Over how long all of it is measured."
+    )
 
 
 class ObserveConfig(Section):
@@ -29,7 +31,8 @@ class ObserveConfig(Section):
 
     dashboard: YesNo = Field(default=False, description="Make a dashboard of all models.")
     alerts: AlertsConfig | None = Field(
-        default=None, description="Tell of errors and slow answers. Absent: nothing rings."
+        default=None,
+        description="Tell of errors, slow answers and absent replicas. Absent: nothing rings.",
     )
 
     @property
