@@ -69,7 +69,7 @@ def automation_stack(
         def run(self, args: list[str], *rest: Any, **more: Any) -> automation.CommandResult:
             """Let the history tell who ran an update."""
             agent = ["--exec-agent", AGENT_PREFIX + whoever()] if args[0] in _UPDATES else []
-            return super().run([args[0], *agent, *args[1:]], *rest, **more)
+            return super().run([*map(_as_utf8, [args[0], *agent, *args[1:]])], *rest, **more)
 
     class NamedStack(automation.Stack):
         """A stack that is not selected: that would move what a plain `pulumi up` means."""
@@ -94,3 +94,8 @@ def whoever() -> str:
         # A container's user may have no name.
         user = str(os.getuid())
     return next(starters, f"{user}@{platform.node()}")
+
+
+def _as_utf8(argument: str) -> str:
+    """Word an argument so that the engine gets UTF-8, whatever this process's locale is."""
+    return os.fsdecode(argument.encode(errors="surrogateescape"))

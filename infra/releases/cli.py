@@ -4,8 +4,11 @@ Owns which commands there are, and exit codes: 0 done, 1 the operation failed, 2
 refused. A command's module is imported when it is asked for, so that `--help` is quick.
 """
 
+import contextlib
+import os
+import signal
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from importlib import import_module
 from typing import Any, Final
 
@@ -15,6 +18,7 @@ from infra.errors import ServestackError
 from infra.releases.errors import OperationFailedError
 
 _INTERRUPTED: Final = 130
+_INTERRUPTION: Final = "servestack: interrupted"
 # Each command's name, which is its module's below `infra.releases.commands`, in the order of use.
 _COMMANDS: Final[Mapping[str, str]] = {
     "up": "Bring the stack to what its file says.",
@@ -45,7 +49,8 @@ class _Commands(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - likewise
         if cmd_name not in _COMMANDS:
             return None
-        module = import_module(f"infra.releases.commands.{cmd_name.replace('-', '_')}")
+        with _ending_at_once():
+            module = import_module(f"infra.releases.commands.{cmd_name.replace('-', '_')}")
         command: click.Command = module.command
         command.name = cmd_name
         return command
@@ -60,9 +65,32 @@ class _Commands(click.Group):
         except ServestackError as error:
             click.echo(f"servestack: {error}", err=True)
             ctx.exit(1 if isinstance(error, OperationFailedError) else 2)
+        except click.UsageError as error:
+            command = error.ctx.command_path if error.ctx else ctx.command_path
+            said = error.format_message().rstrip(".")
+            click.echo(f"{command}: {said}. ({command} --help tells more.)", err=True)
+            ctx.exit(error.exit_code)
         except KeyboardInterrupt:
-            click.echo("servestack: interrupted", err=True)
+            click.echo(_INTERRUPTION, err=True)
             ctx.exit(_INTERRUPTED)
+
+
+@contextlib.contextmanager
+def _ending_at_once() -> Iterator[None]:
+    """End on an interrupt without raising it: some of what is imported here would swallow it."""
+
+    def end(*_: object) -> None:
+        os.write(sys.stderr.fileno(), f"{_INTERRUPTION}\n".encode())
+        os._exit(_INTERRUPTED)
+
+    if signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
+        yield
+        return
+    signal.signal(signal.SIGINT, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})

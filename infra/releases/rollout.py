@@ -18,7 +18,12 @@ from infra.releases.artefacts import Manifests
 from infra.releases.errors import OperationFailedError, UpdateRunningError
 from infra.releases.history import parse_history, put_back_message
 from infra.releases.model_release import ModelRelease, describe_changes, release_of
-from infra.releases.stack_file import EditedMeanwhileError, with_releases, write_over
+from infra.releases.stack_file import (
+    EditedMeanwhileError,
+    UnwritableFileError,
+    with_releases,
+    write_over,
+)
 from infra.releases.verifying import require_answers
 from infra.releases.workspace import StackEngine
 
@@ -136,7 +141,7 @@ def _put_back(engine: StackEngine, plan: Plan, why: str, *, updated: bool) -> st
     problem = _restore_file(plan)
     if problem is not None:
         return f"{problem} Put it right by hand, then: servestack up"
-    reason = why.partition("\n")[0]
+    reason = _gist(why)
     try:
         if updated:
             number = parse_history(engine.history())[0].number
@@ -144,19 +149,26 @@ def _put_back(engine: StackEngine, plan: Plan, why: str, *, updated: bool) -> st
         elif engine.preview_changes():
             engine.up(f"Put back after a failed update: {reason}")
     except ServestackError as error:
+        again = "" if str(error) == why else f"\n{error}"
         return (
             f"{_as_before(plan)} But the stack could not be brought back to it. "
-            f"Try: servestack up\n{error}"
+            f"Try: servestack up{again}"
         )
     before = ", ".join(f"{model} {plan.file.releases[model]}" for model in plan.after)
     return f"{_as_before(plan)} So is the stack: {before}."
+
+
+def _gist(why: str) -> str:
+    """Give the first line that says something: one that ends with a colon leads up to it."""
+    lines = why.splitlines()
+    return next((line for line in lines if not line.endswith(":")), lines[0])
 
 
 def _restore_file(plan: Plan) -> str | None:
     """Put the file's bytes back; say what stands against it, if anything does."""
     try:
         write_over(plan.file.path, expected=plan.content, content=plan.file.content)
-    except EditedMeanwhileError as error:
+    except (EditedMeanwhileError, UnwritableFileError) as error:
         return str(error)
     return None
 

@@ -17,6 +17,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from infra.errors import ServestackError
+from infra.releases.errors import OperationFailedError
 from infra.releases.model_release import ModelRelease
 from infra.releases.yaml_splice import Splice, SpliceError
 
@@ -31,6 +32,10 @@ class StackFileError(ServestackError):
 
 class EditedMeanwhileError(StackFileError):
     """Somebody else wrote the stack file between our reading and our writing."""
+
+
+class UnwritableFileError(OperationFailedError):
+    """The stack file could not be written, and is as it was."""
 
 
 def with_releases(
@@ -97,6 +102,17 @@ def write_over(path: Path, *, expected: bytes, content: bytes) -> None:
         raise EditedMeanwhileError(
             f"{path.name} was changed by somebody else meanwhile, so it is left as it is."
         )
+    try:
+        # Where the name is a link, it stays one.
+        _replace(path.resolve(), content)
+    except OSError as error:
+        raise UnwritableFileError(
+            f"{path} cannot be written: {error.strerror}. "
+            "Make the file and its directory writable, and see that there is room."
+        ) from error
+
+
+def _replace(path: Path, content: bytes) -> None:
     mode = stat.S_IMODE(path.stat().st_mode)
     descriptor, draft = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:

@@ -3,6 +3,7 @@
 Knows no Pulumi, so that a command that only looks starts quickly.
 """
 
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -10,6 +11,10 @@ from infra.errors import ServestackError
 from model_export.errors import ModelExportError
 from model_export.layout import MANIFEST_NAME, manifest_path, parse_version, version_path
 from model_export.manifest import Manifest, parse_manifest
+
+
+class NotPublishedError(ServestackError):
+    """A version is not in the bucket; the message says which are, and what to do."""
 
 
 def bucket_path(configured: str | None, *, checkout: Path, home: Path, stack: str) -> Path:
@@ -47,10 +52,18 @@ def published_versions(bucket: Path, model: str) -> list[int]:
     return sorted(version for version in versions if version is not None)
 
 
-def not_published(bucket: str, model: str, version: int, known: Sequence[int]) -> ServestackError:
+def not_published(
+    bucket: str, model: str, version: int, known: Sequence[int], *, deleted: bool = False
+) -> NotPublishedError:
     """Word the refusal of a version that is not there; in a bucket of any kind."""
     there = f"it has {', '.join(map(str, known))}" if known else "it has no version yet"
-    return ServestackError(
+    if deleted:
+        return NotPublishedError(
+            f"version {version} of {model} was deleted from {bucket} ({there}), and a number is "
+            "never given twice. Name a version that is there, or publish the model as a new one."
+        )
+    return NotPublishedError(
         f"version {version} of {model} is not published in {bucket} ({there}). Publish it: "
-        f"model-export publish DIR --model {model} --store {bucket} --version {version}"
+        f"model-export publish DIR --model {model} --store {shlex.quote(bucket)} "
+        f"--version {version}"
     )

@@ -43,7 +43,10 @@ class PublishedModels:
         """Read a version's manifest; of a directory, its files are seen to stand as well."""
         path = directory_of(self.url)
         if path is not None:
-            return directory.read_manifest(path, model, version)
+            try:
+                return directory.read_manifest(path, model, version)
+            except directory.NotPublishedError as error:
+                raise self._was_deleted(str(path), model, version) or error from None
         try:
             return self._store.manifest(model, version)
         except RefusedError as error:
@@ -51,9 +54,20 @@ class PublishedModels:
             known = self.versions(model)
             if version in known:
                 raise ServestackError(str(error)) from error
-            raise directory.not_published(self.url, model, version, known) from None
+            missing = directory.not_published(self.url, model, version, known)
+            raise self._was_deleted(self.url, model, version) or missing from None
         except ModelExportError as error:
             raise ServestackError(str(error)) from error
+
+    def _was_deleted(self, place: str, model: str, version: int) -> ServestackError | None:
+        try:
+            if version not in self._store.keeping(model).deleted():
+                return None
+            known = self._store.versions(model)
+        except ModelExportError:
+            # That the version is not there is known already, and the better answer.
+            return None
+        return directory.not_published(place, model, version, known, deleted=True)
 
     def verified(self, model: str, version: int) -> Manifest:
         """Read a version's manifest, and compare every file with its digest.

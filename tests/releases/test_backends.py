@@ -43,3 +43,26 @@ def test_each_stack_is_asked_for_where_its_own_state_lives(
         [sys.executable, "-c", ASK, backends["dev"].as_uri()], cwd=project.directory, text=True
     )
     assert told.splitlines() == ["dev True", "kind True", "dev False"]
+
+
+def test_the_cost_of_a_stack_that_was_never_made_is_refused_with_how_to_make_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = ensure_engine(environ=os.environ, progress=print)
+    project = create_project(tmp_path / "project", engine, os.environ, program="")
+    file = project.directory / "Pulumi.dev.yaml"
+    file.write_text(STACK_FILE_HEAD + (CHECKOUT / file.name).read_text())
+    backend = tmp_path / "state"
+    backend.mkdir()
+    monkeypatch.setenv("PULUMI_BACKEND_URL", backend.as_uri())
+    monkeypatch.setenv("PULUMI_CONFIG_PASSPHRASE", "")
+    for asked in ([], ["--deployed"]):
+        done = subprocess.run(
+            [sys.executable, "-m", "infra.releases.cli", "cost", "-s", "dev", *asked],
+            cwd=project.directory,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 2, done.stderr
+        assert "./scripts/pulumi stack init dev" in done.stderr

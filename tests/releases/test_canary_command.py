@@ -176,6 +176,8 @@ def test_without_metrics_a_trial_waits_and_stays_as_it_is(desk: Desk) -> None:
     on_trial(desk, "prometheus: 'http://127.0.0.1:1'")
     (told,) = json.loads(desk.servestack("canary", "--json").stdout)
     assert told["outcome"] == "wait"
+    stepped = json.loads(desk.servestack("canary", "--once", "--json").stdout)
+    assert [look["outcome"] for look in stepped] == ["wait"]
     assert "http://127.0.0.1:1/api/v1/query does not answer" in told["reasons"][0]
     late = desk.servestack("canary", "--follow", "--timeout", "3", expect=1)
     assert "Not decided in time: heart" in late.stderr

@@ -142,6 +142,7 @@ def test_a_version_that_does_not_load_leaves_everything_as_it_was(desk: Desk) ->
     before = desk.settle()
     failed = desk.servestack("release", "heart=4", expect=1)
     assert failed.stderr.count("version 4 does not load") == 1
+    assert failed.stderr.count("cannot be imported") == 1
     assert "Pulumi.local.yaml is as it was before. So is the stack: heart 1." in failed.stderr
     assert desk.stack_file.read_bytes() == before
     assert desk.serving() == {1}
@@ -175,6 +176,7 @@ def test_a_rollback_goes_back_to_what_still_stands_and_says_what_does_not(desk: 
         file.chmod(mode)
     assert "version 1 of heart was altered since it was published" in altered.stderr
     assert "version 1 of heart is damaged" in gone.stderr
+    assert "then servestack rollback -s local --to UPDATE" in gone.stderr
     assert desk.stack_file.read_bytes() == after
     done = desk.servestack("rollback")
     assert "heart: 2 → 1" in done.stderr
@@ -364,6 +366,7 @@ def test_a_paused_stack_has_no_server_takes_no_release_and_comes_back_as_it_was(
     assert not server.is_running()
     assert desk.stack_file.read_text().count("servestack:paused: true") == 1
     assert "paused: servestack resume" in desk.servestack("status").stderr
+    assert desk.status()["heart"]["unreachable"] == "paused"
     refused = desk.servestack("release", "heart=2", expect=2).stderr
     assert "Stack local is paused" in refused
     assert "servestack resume -s local" in refused

@@ -1,5 +1,7 @@
 """Editing stack files: what changes, and that nothing else does."""
 
+import errno
+import os
 from pathlib import Path
 
 import pytest
@@ -7,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
+from infra.releases.errors import OperationFailedError
 from infra.releases.model_release import Canary, ModelRelease
 from infra.releases.stack_file import (
     EditedMeanwhileError,
@@ -240,6 +243,32 @@ def test_a_file_is_written_in_one_step_and_keeps_its_mode(tmp_path: Path) -> Non
     assert path.stat().st_mode & 0o777 == 0o640
     assert path.stat().st_ino != inode
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_file_that_cannot_be_written_is_told_and_nothing_is_left_beside_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "Pulumi.local.yaml"
+    path.write_bytes(b"old")
+
+    def refuse(*_: object) -> None:
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+
+    # The tests may run as root, to whom no directory is read-only.
+    monkeypatch.setattr(Path, "replace", refuse)
+    with pytest.raises(OperationFailedError, match=r"cannot be written: Read-only file system"):
+        write_over(path, expected=b"old", content=b"new")
+    assert list(tmp_path.iterdir()) == [path]
+    assert path.read_bytes() == b"old"
+
+
+def test_a_link_to_a_file_stays_a_link(tmp_path: Path) -> None:
+    path, link = tmp_path / "kept.yaml", tmp_path / "Pulumi.local.yaml"
+    path.write_bytes(b"old")
+    link.symlink_to(path.name)
+    write_over(link, expected=b"old", content=b"new")
+    assert link.is_symlink()
+    assert path.read_bytes() == b"new"
 
 
 def test_what_somebody_else_wrote_meanwhile_is_not_overwritten(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from infra.storage.published import PublishedModels
 from model_export.content import content_of
 from model_export.object_store import ObjectStore
 from model_export.publish import publish
+from model_export.retention import delete
 from model_export.store import Store
 from tests.stores.conftest import MakeModel
 
@@ -59,6 +60,25 @@ def test_all_that_a_release_misses_is_told_at_once(bucket: PublishedModels, stor
     assert "(it has 1, 2, 10). Publish it: model-export publish DIR" in told[2]
     assert "version 1 of digits is not published in" in told[3]
     assert "(it has no version yet)" in told[3]
+
+
+def test_a_deleted_version_is_not_said_to_be_publishable_again(
+    bucket: PublishedModels, store: Store
+) -> None:
+    delete(store, "heart", 2)
+    with pytest.raises(ServestackError, match=r"version 2 of heart was deleted") as refused:
+        bucket.manifest("heart", 2)
+    assert "(it has 1, 10)" in str(refused.value)
+    assert "--version 2" not in str(refused.value)
+
+
+def test_the_command_that_is_told_can_be_pasted_whatever_the_bucket_is_called(
+    tmp_path: Path,
+) -> None:
+    directory = tmp_path / "two words"
+    directory.mkdir()
+    with pytest.raises(ServestackError, match=rf"--store '{directory}' --version 1"):
+        PublishedModels(directory.as_uri()).manifest("heart", 1)
 
 
 def test_a_bucket_that_cannot_be_opened_is_told(tmp_path: Path) -> None:

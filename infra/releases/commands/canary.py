@@ -3,6 +3,7 @@
 import time
 from collections.abc import Sequence
 from dataclasses import asdict
+from typing import Final
 
 import click
 
@@ -13,6 +14,8 @@ from infra.releases.commands.options import CONFIRM, JSON, STACK, YES
 from infra.releases.errors import OperationFailedError
 from infra.releases.session import RefusedError
 from infra.releases.tables import table
+
+_NO_TRIAL: Final = "No version is on trial"
 
 
 @click.command()
@@ -62,7 +65,11 @@ def command(
         )
     session.confirm(f"Let trials of stack {stack} change it?", yes=yes, confirmed=confirmed)
     deadline = None if timeout_seconds is None else time.monotonic() + timeout_seconds
+    if not (looks or as_json):
+        click.echo(_NO_TRIAL)
     aborted = _follow(follower, looks, once=once, deadline=deadline)
+    if as_json:
+        _tell(follower.look(), as_json=True)
     if aborted:
         raise OperationFailedError("\n".join(aborted))
 
@@ -122,7 +129,7 @@ def _tell(looks: Sequence[Look], *, as_json: bool) -> None:
     if as_json:
         print_json([_document(look) for look in looks])
     elif not looks:
-        click.echo("No version is on trial")
+        click.echo(_NO_TRIAL)
     else:
         rows = [_row(look) for look in looks]
         heads = ["MODEL", "STABLE", "CANARY", "SHARE", "SINCE", "NEXT", "MODE", "MEASURES"]

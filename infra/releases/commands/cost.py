@@ -28,6 +28,12 @@ def command(*, stack: str, deployed: bool, prices: bool, as_json: bool) -> None:
     if prices:
         _list_prices(PriceTable(config.cost.prices), as_json=as_json)
         return
+    if not session.engine.is_created:
+        raise RefusedError(
+            f"Stack {stack} was never made where its state lives, so nothing can be previewed. To "
+            f"make it, and bring nothing up yet: ./scripts/pulumi stack init {stack} "
+            "(docs/state-backend.md)"
+        )
     if deployed:
         preview, resources = None, session.engine.resources()
     else:

@@ -1,5 +1,6 @@
 """The options that several commands share, word for word."""
 
+from pathlib import Path
 from typing import Final
 
 import click
@@ -11,6 +12,8 @@ def _reason(_ctx: click.Context, _param: click.Parameter, text: str | None) -> s
     return text.strip() if text else None
 
 
+# Absolute, because the engine would look below the project and not where the user stands.
+POLICY_PACK: Final = click.Path(exists=True, file_okay=False, resolve_path=True, path_type=Path)
 STACK: Final = click.option(
     "-s", "--stack", default="local", show_default=True, metavar="NAME", help="Pulumi.NAME.yaml."
 )

@@ -66,6 +66,10 @@ def command(
 
 def trial_of(session: Session, file: StackFile, model: str) -> Trial:
     """Find the trial of a model, or refuse."""
+    if model not in file.releases:
+        raise RefusedError(
+            f"{model}: the stack declares no such model; it declares: {', '.join(file.releases)}"
+        )
     known = trials(file.config, parse_history(session.engine.history()))
     if model not in known:
         there = f"On trial: {', '.join(known)}" if known else "No model is on trial"

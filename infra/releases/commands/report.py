@@ -14,7 +14,7 @@ from infra.errors import ServestackError
 from infra.releases.artefacts import breaking_changes
 from infra.releases.before import config_before
 from infra.releases.commands.answers import project_directory
-from infra.releases.commands.options import STACK
+from infra.releases.commands.options import POLICY_PACK, STACK
 from infra.releases.errors import OperationFailedError
 from infra.releases.markdown import DEFAULT_LIMIT, render
 from infra.releases.model_release import ModelRelease, release_of
@@ -47,7 +47,7 @@ from tools.engine.environment import stack_file
 )
 @click.option(
     "--policy-pack",
-    type=click.Path(file_okay=False, path_type=Path),
+    type=POLICY_PACK,
     metavar="DIR",
     help="Ask this policy pack; left out: infra/policy of the project, if it is there.",
 )
@@ -96,9 +96,18 @@ def command(
     if output is None:
         click.echo(written, nl=False)
     else:
-        output.write_text(written, encoding="utf-8")
+        _write(output, written)
     if report.is_forbidden:
         sys.exit(1)
+
+
+def _write(output: Path, written: str) -> None:
+    try:
+        output.write_text(written, encoding="utf-8")
+    except OSError as error:
+        raise OperationFailedError(
+            f"--output {output}: the report cannot be written: {error.strerror}."
+        ) from error
 
 
 def _before(path: Path, base: str) -> tuple[StackConfig | None, list[str]]:

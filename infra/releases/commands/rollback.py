@@ -3,6 +3,7 @@
 import click
 
 from infra.releases import history
+from infra.releases.artefacts import MissingArtefactsError
 from infra.releases.commands.answers import answer_plan, open_stack
 from infra.releases.commands.options import (
     CONFIRM,
@@ -14,6 +15,7 @@ from infra.releases.commands.options import (
     YES,
 )
 from infra.releases.releasing import Manner, carry_out
+from infra.releases.session import RefusedError
 
 
 @click.command()
@@ -53,7 +55,13 @@ def command(  # noqa: PLR0913 - one parameter for each option
         changed = {
             name: then for name, then in target.models.items() if then != file.releases[name]
         }
-        plan = session.plan(file, changed, outputs)
+        try:
+            plan = session.plan(file, changed, outputs)
+        except MissingArtefactsError as error:
+            raise RefusedError(
+                f"{error}\nSo update {target.update.number} cannot be gone back to. To another: "
+                f"servestack history -s {stack}, then servestack rollback -s {stack} --to UPDATE"
+            ) from error
         for note in target.notes:
             session.say(f"  {note}")
         if not plan.changes:

@@ -1,6 +1,7 @@
 """`servestack status`: what is configured, deployed and really answering."""
 
 import time
+from dataclasses import replace
 from typing import Final
 
 import click
@@ -37,6 +38,11 @@ def command(*, stack: str, watch: bool, drift: bool, as_json: bool) -> None:
         if paused:
             click.echo(f"Stack {stack} is paused: servestack resume -s {stack}", err=True)
         statuses = _look(session)
+        if paused:
+            statuses = [
+                replace(entry, unreachable="paused") if entry.unreachable else entry
+                for entry in statuses
+            ]
         if as_json:
             print_json(tables.status_document(statuses))
         else:

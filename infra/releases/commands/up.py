@@ -1,12 +1,13 @@
 """`servestack up`: bring the stack to what its file says."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import click
 
 from infra.releases import quickstart
 from infra.releases.commands.answers import open_stack
-from infra.releases.commands.options import CONFIRM, MESSAGE, STACK, YES
+from infra.releases.commands.options import CONFIRM, MESSAGE, POLICY_PACK, STACK, YES
 
 
 @click.command()
@@ -15,6 +16,7 @@ from infra.releases.commands.options import CONFIRM, MESSAGE, STACK, YES
 @click.option(
     "--policy-pack",
     "policy_packs",
+    type=POLICY_PACK,
     multiple=True,
     metavar="DIR",
     help="Let this policy pack refuse the update.",
@@ -26,7 +28,7 @@ def command(
     *,
     stack: str,
     sample: str | None,
-    policy_packs: Sequence[str],
+    policy_packs: Sequence[Path],
     message: str | None,
     yes: bool,
     confirmed: str | None,
@@ -36,15 +38,16 @@ def command(
     A server that has died is started again. Killed at any moment, it can be run again.
     """
     session = open_stack(stack)
+    packs = [str(pack) for pack in policy_packs]
     with session.changing():
         file = session.read()
         engine = session.engine
         if sample is not None:
             quickstart.require_declared(file, sample)
             quickstart.provide_named(engine, file, sample)
-        if engine.preview_changes(policy_packs):
+        if engine.preview_changes(packs):
             session.confirm(f"Update stack {stack}?", yes=yes, confirmed=confirmed)
-            outputs = engine.up(message, policy_packs)
+            outputs = engine.up(message, packs)
         else:
             session.say(f"Stack {stack} is as its file says: nothing to change")
             outputs = engine.outputs()

@@ -49,14 +49,17 @@ def command(
     """
     session = open_stack(stack)
     config = session.read().config
+    if unknown := [name for name in only if name not in config.models]:
+        raise RefusedError(
+            f"{', '.join(unknown)}: the stack declares no such model; it declares: "
+            f"{', '.join(config.models)}"
+        )
     if not watched(config):
         raise RefusedError(
             f"No model of stack {stack} is to be released by itself. Write in {session.path.name}, "
             "for all of them:\n  servestack:rollout: {on_publish: canary}    (or release)\n"
             "or below one model:\n  rollout: {on_publish: canary}"
         )
-    if unknown := [name for name in only if name not in config.models]:
-        raise RefusedError(f"The stack declares no model {', '.join(unknown)}")
     session.confirm(f"Let new versions be released to {stack}?", yes=yes, confirmed=confirmed)
     watcher, follower = Watcher(session=session, only=only), Follower(session=session)
     told: dict[str, str] = {}

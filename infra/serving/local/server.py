@@ -168,7 +168,7 @@ def update(spec: LocalServerSpec) -> LocalServer:
         # What served before serves still; only the files have to say so again.
         _apply_quietly(running)
         raise ServestackError(
-            _failure(spec, error, log_start) + " What served before still serves."
+            f"{_failure(spec, error, log_start)}\nWhat served before still serves."
         ) from error
     _write_whole(spec.record_path, _RECORD.dump_json(server, indent=2))
     return server
@@ -187,7 +187,7 @@ def _restart(running: LocalServer, spec: LocalServerSpec) -> LocalServer:
         return start(spec)
     except ServestackError as error:
         start(running.spec)
-        raise ServestackError(f"{error} What served before serves again.") from error
+        raise ServestackError(f"{error}\nWhat served before serves again.") from error
 
 
 def _needs_restart(old: LocalServerSpec, new: LocalServerSpec) -> bool:
@@ -247,8 +247,11 @@ def _failure(spec: LocalServerSpec, error: NotServingError, log_start: int) -> s
         with spec.log_path.open("rb") as log:
             log.seek(log_start)
             lines = log.read().decode(errors="replace").splitlines()
+        # What the server could be asked for stands in its log too, and is told once.
+        reason = str(error).partition(": ")[2]
+        lines = [line for line in lines if not (reason and line.endswith(reason))]
         said = "".join(f"\n  {line}" for line in lines[-_LOG_LINES_SHOWN:])
-        said = f" Its last words:{said}\n" if said else ""
+        said = f" Its last words:{said}" if said else ""
     model = spec.settings.model
     return f"The server of {model} does not serve: {error}. Its log: {spec.log_path}.{said}"
 
