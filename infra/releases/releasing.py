@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from infra.config.model import StackConfig
 from infra.releases.errors import UpdateRunningError
 from infra.releases.model_release import ModelRelease
 from infra.releases.policies import advice, findings, mandatory, refusal
@@ -48,12 +49,12 @@ def carry_out(
 ) -> tuple[str, Mapping[str, Any]]:
     """Bring the stack to the plan, and give what became of it in a word, and the outputs."""
     if manner.write_only and not manner.dry_run:
-        require_allowed(session, plan, None)
+        require_allowed(session, plan.config, None)
         write_plan(plan)
         return "written", outputs
     passed = require_allowed(
         session,
-        plan,
+        plan.config,
         session.preview(plan),
         is_way_back=manner.is_way_back,
         without=manner.without_policies,
@@ -69,21 +70,21 @@ def carry_out(
 
 def require_allowed(
     session: Session,
-    plan: Plan,
+    config: StackConfig,
     preview: Preview | None,
     *,
     is_way_back: bool = False,
     without: str | None = None,
 ) -> str:
     """Refuse what a mandatory policy forbids; give what the history shall say if one is passed."""
-    found = findings(session.engine.stack, plan.config, preview, datetime.now(UTC).date())
+    found = findings(session.engine.stack, config, preview, datetime.now(UTC).date())
     for line in advice(found):
         session.say(f"  {line}")
     forbidding = mandatory(found)
     if not forbidding:
         return ""
     if without is None:
-        raise RefusedError(refusal(forbidding, plan.file.path.name, is_way_back=is_way_back))
+        raise RefusedError(refusal(forbidding, session.path.name, is_way_back=is_way_back))
     for finding in forbidding:
         session.say(f"  policy {finding.rule} passed over: {finding.text}")
     rules = ", ".join(dict.fromkeys(finding.rule for finding in forbidding))
@@ -112,7 +113,7 @@ def change_unattended(
                 return False
             plan = _planned(session, file, {model: after})
             if not is_way_back:
-                require_allowed(session, plan, session.preview(plan))
+                require_allowed(session, plan.config, session.preview(plan))
             message = f"{'; '.join(plan.changes)}\n\n{reason}"
             roll_out(session.engine, plan, message=message)
     except UpdateRunningError as error:

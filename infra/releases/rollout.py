@@ -146,7 +146,7 @@ def _put_back(engine: StackEngine, plan: Plan, why: str, *, updated: bool) -> st
         if updated:
             number = parse_history(engine.history())[0].number
             engine.up(put_back_message(number, reason))
-        elif engine.preview_changes():
+        elif engine.preview_changes().count:
             engine.up(f"Put back after a failed update: {reason}")
     except ServestackError as error:
         again = "" if str(error) == why else f"\n{error}"

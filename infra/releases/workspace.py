@@ -39,6 +39,14 @@ _STACK_TYPE: Final = "pulumi:pulumi:Stack"
 
 
 @dataclass(frozen=True, kw_only=True)
+class Changes:
+    """What an update would change: how much, and what the preview told of it."""
+
+    count: int
+    preview: Preview
+
+
+@dataclass(frozen=True, kw_only=True)
 class StackEngine:
     """The engine on one stack of this checkout."""
 
@@ -146,15 +154,17 @@ class StackEngine:
             return preview_of_events(events, asked_policies=bool(policy_packs), errors=errors)
         return preview_of_events(events, asked_policies=bool(policy_packs))
 
-    def preview_changes(self, policy_packs: Sequence[str] = ()) -> int:
-        """Count what `up` would change, after looking at what is really there.
+    def preview_changes(self, policy_packs: Sequence[str] = ()) -> Changes:
+        """Find what `up` would change, after looking at what is really there.
 
         That is resources, and outputs where only these are not what they should be: an update that
         was killed at its very end has made all the former and written none of the latter.
         """
+        events: list[Any] = []
         outputs: list[bool] = []
 
         def listen(event: Any) -> None:
+            events.append(event)
             tell(event)
             found = event.res_outputs_event
             if found is not None and found.metadata.type == _STACK_TYPE:
@@ -169,11 +179,13 @@ class StackEngine:
                 ),
                 say=self.say,
             )
-        return any(outputs) + sum(
+        count = any(outputs) + sum(
             count
             for operation, count in result.change_summary.items()
             if str(getattr(operation, "value", operation)) not in {"same", "read", "refresh"}
         )
+        preview = preview_of_events(events, asked_policies=bool(policy_packs))
+        return Changes(count=count, preview=preview)
 
     def drift(self) -> list[str]:
         """Say of each resource what it is now that it was not when it was deployed."""

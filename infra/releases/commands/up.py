@@ -8,6 +8,7 @@ import click
 from infra.releases import quickstart
 from infra.releases.commands.answers import open_stack
 from infra.releases.commands.options import CONFIRM, MESSAGE, POLICY_PACK, STACK, YES
+from infra.releases.releasing import require_allowed
 
 
 @click.command()
@@ -19,7 +20,7 @@ from infra.releases.commands.options import CONFIRM, MESSAGE, POLICY_PACK, STACK
     type=POLICY_PACK,
     multiple=True,
     metavar="DIR",
-    help="Let this policy pack refuse the update.",
+    help="Let the engine ask this policy pack instead of the project's own rules.",
 )
 @MESSAGE
 @YES
@@ -35,7 +36,8 @@ def command(
 ) -> None:
     """Bring the stack to what its file says; change nothing if it is so already.
 
-    A server that has died is started again. Killed at any moment, it can be run again.
+    What a mandatory policy forbids is refused. A server that has died is started again. Killed at
+    any moment, it can be run again.
     """
     session = open_stack(stack)
     packs = [str(pack) for pack in policy_packs]
@@ -45,7 +47,10 @@ def command(
         if sample is not None:
             quickstart.require_declared(file, sample)
             quickstart.provide_named(engine, file, sample)
-        if engine.preview_changes(packs):
+        changes = engine.preview_changes(packs)
+        if changes.count:
+            if not packs:
+                require_allowed(session, file.config, changes.preview)
             session.confirm(f"Update stack {stack}?", yes=yes, confirmed=confirmed)
             outputs = engine.up(message, packs)
         else:
