@@ -51,7 +51,12 @@ def convert(
             else operations.TFLITE_BUILTINS
         ]
         converter.target_spec.supported_ops = [*sets, operations.SELECT_TF_OPS] if select else sets
-        converter.optimizations = [tf.lite.Optimize.DEFAULT]
+        # Together with 8 bits the converter writes what the interpreter refuses (2.20, 2026-11).
+        optimize = tf.lite.Optimize
+        is_sparse = wanted is Objective.SPARSE
+        converter.optimizations = [
+            optimize.EXPERIMENTAL_SPARSITY if is_sparse else optimize.DEFAULT
+        ]
         if wanted is Objective.FLOAT16:
             converter.target_spec.supported_types = [tf.float16]
         if representative:
@@ -89,8 +94,13 @@ def convert(
                 f"operations have {names}. Take it out of the model, or serve it as a SavedModel "
                 "(objective 'freeze')."
             ) from second
-    Path(output).write_bytes(model)
     facts = _facts(model)
+    if objective == Objective.SPARSE and not facts["sparse_weights"]:
+        raise RefusedError(
+            "The model has no weights with enough zeros to leave them out. Prune it while you "
+            "train it (model_export.pruning, docs/optimise.md), or take another objective."
+        )
+    Path(output).write_bytes(model)
     # Where there are rows it was kept out of the calibration.
     facts["float_operations"] = [_ONE_HOT] if representative and _one_hot_types(model) else []
     return facts
@@ -167,13 +177,16 @@ def _facts(model: bytes) -> dict[str, JsonValue]:
     names = _type_names(schema)
     weights: dict[str, int] = {}
     seen = set()
+    sparse = 0
     for tensor in (tensor for graph in parsed.subgraphs for tensor in graph.tensors):
         data = parsed.buffers[tensor.buffer].data
         if data is not None and tensor.buffer not in seen:
             seen.add(tensor.buffer)
             dtype = names[tensor.type]
             weights[dtype] = weights.get(dtype, 0) + len(data)
+            sparse += tensor.sparsity is not None
     return {
+        "sparse_weights": sparse,
         "select_operations": [*_select_operations(parsed.operatorCodes)],
         "weight_bytes": {key: weights[key] for key in sorted(weights)},
     }

@@ -18,6 +18,7 @@ class Objective(StrEnum):
     FLOAT16 = "float16"
     DYNAMIC_RANGE = "dynamic-range"
     INT8 = "int8"
+    SPARSE = "sparse"
     FREEZE = "freeze"
 
     @property
@@ -34,14 +35,19 @@ CALIBRATED: Final = SAME_AS_DEFAULT | {Objective.DEFAULT, Objective.INT8}
 
 # Tried with tensorflow-model-optimization 0.8.1, Keras 3.15 and TensorFlow 2.20 (2026-11).
 _KERAS_2_ONLY: Final = (
-    "tensorflow-model-optimization wraps the layers of Keras 2 models (tf_keras) and trains them "
-    "on; it does not know Keras 3, and a SavedModel has no layers. Train, {what} and strip the "
-    "model in tf_keras, export that and optimise it here (docs/optimise.md shows it); or take "
-    "dynamic-range, int8 or a distilled student."
+    "tensorflow-model-optimization, which clusters weights, wraps the layers of Keras 2 models "
+    "(tf_keras) and trains them on; it does not know Keras 3, and a SavedModel has no layers. "
+    "Train, cluster and strip the model in tf_keras, export that and optimise it here "
+    "(docs/optimise.md shows it); or take dynamic-range, int8, a pruned model or a distilled "
+    "student."
 )
 _REFUSED: Final = {
-    "prune": _KERAS_2_ONLY.format(what="prune"),
-    "cluster": _KERAS_2_ONLY.format(what="cluster"),
+    "prune": (
+        "a SavedModel has no layers to train on, and weights that are cut without training cost "
+        "accuracy. Prune while you train, with model_export.pruning (docs/optimise.md shows it), "
+        "export that, and take objective 'sparse'."
+    ),
+    "cluster": _KERAS_2_ONLY,
     "tensorrt": (
         "TF-TRT left TensorFlow after 2.17, and its engines fit only the kind of GPU they are "
         "built on. Convert in a job on a GPU pool of that kind, with a pinned image whose "

@@ -221,7 +221,8 @@ def _notes(plan: Plan, facts: Mapping[str, Any]) -> tuple[str, ...]:
             f"calibrated with {len(rows.instances)} rows; give {_ENOUGH_ROWS} or more for ranges "
             "that hold"
         )
-    if plan.objective is not Objective.FLOAT16 and "int8" not in facts["weight_bytes"]:
+    in_float = {Objective.FLOAT16, Objective.SPARSE}
+    if plan.objective not in in_float and "int8" not in facts["weight_bytes"]:
         notes.append(
             f"no weight was quantised: TensorFlow leaves those under {_FEW_VALUES:,} values as "
             "they are"

@@ -37,7 +37,7 @@ def model(make_model: MakeModel) -> Path:
     ("arguments", "said"),
     [
         (("--objective", "tensorrt"), "TF-TRT left TensorFlow after 2.17"),
-        (("--objective", "prune"), "does not know Keras 3"),
+        (("--objective", "prune"), "Prune while you train, with model_export.pruning"),
         (("--objective", "clustering"), "does not know Keras 3"),
         (("--objective", "tiny"), "no objective 'tiny'; it is one of default, size, latency"),
         (("--objective", "int8"), "give --representative FILE.jsonl"),
