@@ -11,6 +11,7 @@ import click
 
 from model_export.errors import ModelExportError, RefusedError
 
+_INTERRUPTED: Final = 130
 _COMMANDS: Final = {
     "archive": "cli_archive",
     "batch": "cli_batch",
@@ -51,6 +52,9 @@ class _Commands(click.Group):
         except ModelExportError as error:
             click.echo(f"model-export: {error}", err=True)
             ctx.exit(2 if isinstance(error, RefusedError) else 1)
+        except KeyboardInterrupt:
+            click.echo("model-export: interrupted", err=True)
+            ctx.exit(_INTERRUPTED)
         except click.UsageError as error:
             command = error.ctx.command_path if error.ctx else ctx.command_path
             said = error.format_message().rstrip(".")

@@ -248,7 +248,7 @@ def _check(place: Endpoint, target: Target) -> None:
     if target.version is not None and target.label is not None:
         raise RefusedError("Give a version or a label, not both.")
     if isinstance(place, RestEndpoint | GrpcEndpoint) and not target.model:
-        raise RefusedError(f"Endpoint {place.name}: say which model.")
+        raise RefusedError(f"Endpoint {place.name}: say which model, with --model NAME.")
     chosen = {"a model": target.model, "a version": target.version, "a label": target.label}
     if isinstance(place, SageMakerEndpoint):
         chosen = {"a label": target.label}

@@ -51,6 +51,7 @@ from model_export.exporting.warmup import MAX_WARMUP_RECORDS, WARMUP_PATH, write
 from model_export.exporting.writing import Endpoint, write
 from model_export.layout import MANIFEST_NAME, SIGNATURE_NAME
 from model_export.manifest import Signature, TensorSpec
+from model_export.reasons import unwritten
 
 __all__ = ["WARMUP_PATH", "Classify", "TensorSpec", "export_model"]
 
@@ -142,7 +143,7 @@ def _complete(
             shutil.move(written, directory)
     except OSError as error:
         raise ModelExportError(
-            f"Cannot write {error.filename or directory}: {error.strerror}. Nothing was exported."
+            f"Cannot write {unwritten(error, directory)}. Nothing was exported."
         ) from error
     return signature
 

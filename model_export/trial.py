@@ -14,7 +14,6 @@ import sys
 import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from itertools import pairwise
 from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
@@ -22,6 +21,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 from pydantic import JsonValue, TypeAdapter
 
 from model_export.manifest import Signature
+from model_export.reasons import reason_line
 from model_export.verdict import Finding, Level, Run
 
 if TYPE_CHECKING:
@@ -100,17 +100,8 @@ class Attempt:
         if not isinstance(error, Exception):
             return False
         notes = "".join(f"{note}: " for note in getattr(error, "__notes__", ()))
-        self._report.found(self._level, self._check, notes + _line(error), self._remedy)
+        self._report.found(self._level, self._check, notes + reason_line(error), self._remedy)
         return True
-
-
-def _line(error: Exception) -> str:
-    """Pick the line that says what is wrong: in TensorFlow's errors it stands before the node."""
-    lines = [line for line in str(error).splitlines() if line.strip()]
-    for line, following in pairwise(lines):
-        if following.lstrip().startswith("[["):
-            return line
-    return lines[0] if lines else type(error).__name__
 
 
 def try_model(job: Job, report: Report) -> None:

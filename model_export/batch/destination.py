@@ -128,6 +128,8 @@ def find_destination(place: str, *, overwrite: bool) -> Destination:
     path = Path(rest if separator else place)
     if path.is_dir():
         raise RefusedError(f"Output {place} is a directory; name a file.")
+    if not path.parent.is_dir():
+        raise RefusedError(f"Output {place}: there is no directory {path.parent}; make it first.")
     return PathDestination(path)
 
 

@@ -9,7 +9,7 @@ names, the output last, and the journal goes.
 import fcntl
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -46,6 +46,7 @@ class Journal:
         self._asked = {"schema": _SCHEMA, **asked}
         self._log_path = _beside(output, ".journal")
         self._files: list[IO[bytes]] = []
+        self._is_held = False
         self.progress = Progress()
 
     def begin(self, *, overwrite: bool) -> Self:
@@ -53,6 +54,7 @@ class Journal:
 
         Afterwards all may be done: a run may be killed when only the names were missing.
         """
+        known: list[dict[str, Any]] = []
         try:
             self._lock()
             known = [] if overwrite else self._read_log()
@@ -68,14 +70,20 @@ class Journal:
             else:
                 self._open()
         except OSError as error:
-            self._close()
+            self._forget(known)
             raise ModelExportError(
                 f"{error.filename or self._output.place}: {error.strerror}."
             ) from error
         except ModelExportError:
-            self._close()
+            self._forget(known)
             raise
         return self
+
+    def _forget(self, known: Sequence[Mapping[str, Any]]) -> None:
+        """Leave nothing of a run that could not begin; what an earlier one left stays."""
+        if self._is_held and not known:
+            self.discard()
+        self._close()
 
     def __enter__(self) -> Self:
         return self
@@ -86,6 +94,9 @@ class Journal:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        # Where nothing was done there is nothing to go on from, and the next run may ask otherwise.
+        if error is not None and not self.progress.instances:
+            self.discard()
         self._close()
 
     def write(self, *, output: bytes = b"", errors: bytes = b"") -> None:
@@ -117,7 +128,7 @@ class Journal:
         """Forget everything, so that the next run begins anew."""
         for place in (self._output, self._errors):
             _beside(place, ".partial").unlink(missing_ok=True)
-        self._log_path.unlink()
+        self._log_path.unlink(missing_ok=True)
 
     @property
     def _log(self) -> IO[bytes]:
@@ -133,6 +144,7 @@ class Journal:
             is_ours = False
         if not is_ours:
             raise RefusedError(f"Output {self._output.place} is being written by another run.")
+        self._is_held = True
 
     def _read_log(self) -> list[dict[str, Any]]:
         """Read what the last run left; of a line that a kill cut short nothing was done yet."""
@@ -181,7 +193,6 @@ class Journal:
     def _refuse_existing(self) -> None:
         for place in (self._output, self._errors):
             if place.exists():
-                self._log_path.unlink()
                 raise RefusedError(
                     f"{place.place} exists. Give another name, or --overwrite to replace it when "
                     "all is done."

@@ -121,10 +121,11 @@ def _predict_all(
             f"{error.filename or job.output.place}: {error.strerror}. {_GO_ON}"
         ) from error
     except CallError as error:
+        done = journal.progress.instances
+        if not done:
+            raise
         journal.keep()
-        raise ModelExportError(
-            f"{error}\nStopped after {journal.progress.instances:,} instances. {_GO_ON}"
-        ) from error
+        raise ModelExportError(f"{error}\nStopped after {done:,} instances. {_GO_ON}") from error
     except ModelExportError:
         journal.keep()
         raise

@@ -34,6 +34,11 @@ def import_module(text: str) -> Any:
         path = Path(text).resolve()
         sys.path.insert(0, str(path.parent))
         return importlib.import_module(path.stem)
+    except SystemExit as error:
+        raise RefusedError(
+            f"Cannot import {text}: it ends the program (exit code {error.code}). Put what only a "
+            "run of it shall do below: if __name__ == '__main__':"
+        ) from error
     # Whatever the user's own file raises.
     except Exception as error:
         raise RefusedError(

@@ -2,14 +2,16 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
+from numpy.typing import NDArray
 from pydantic import JsonValue
 
 from model_export import wire
 from model_export.errors import RefusedError
 from model_export.exporting.examples import CLASSIFY_METHOD, REGRESS_METHOD
-from model_export.manifest import Sample, Signature
+from model_export.manifest import Sample, Signature, TensorSpec
+from model_export.reasons import reason_line
 from model_export.tensors import columns, rows, to_array, to_tensor
 
 WARMUP_PATH: Final = "assets.extra/tf_serving_warmup_requests"
@@ -61,16 +63,39 @@ def _predictions(
     import tensorflow as tf  # noqa: PLC0415 loads TensorFlow, which only an export pays for
 
     given = {
-        name: tf.constant(to_array(name, values, signature.inputs[name]))
+        name: tf.constant(_fitting(name, values, signature.inputs[name]))
         for name, values in columns(instances, signature.inputs).items()
     }
     loaded = tf.saved_model.load(str(directory))
     try:
         outputs = loaded.signatures[signature_name](**given)
     except (tf.errors.OpError, ValueError, TypeError) as error:
-        first = (str(error).strip() or repr(error)).splitlines()[0]
-        raise RefusedError(f"The model does not answer the instances: {first}") from error
+        raise RefusedError(
+            f"The model does not answer the instances: {reason_line(error)}"
+        ) from error
     return rows({name: tensor.numpy() for name, tensor in outputs.items()}, len(instances))
+
+
+def _fitting(name: str, values: Sequence[JsonValue], spec: TensorSpec) -> NDArray[Any]:
+    """Read the values of one input; a row of another shape would fail deep in the graph."""
+    array = to_array(name, values, spec)
+    if spec.shape is None:
+        return array
+    wanted, given = spec.shape[1:], array.shape[1:]
+    if len(wanted) != len(given) or any(
+        size not in (None, is_) for size, is_ in zip(wanted, given, strict=True)
+    ):
+        raise RefusedError(
+            f"Input '{name}': the instances give {_dims(given)} for a row; the signature takes "
+            f"{_dims(wanted)}."
+        )
+    return array
+
+
+def _dims(shape: Sequence[int | None]) -> str:
+    if not shape:
+        return "a single value"
+    return f"[{','.join('?' if size is None else str(size) for size in shape)}]"
 
 
 def _record(signature_name: str, signature: Signature, instance: JsonValue) -> bytes:

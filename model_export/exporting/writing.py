@@ -89,6 +89,7 @@ def _traced(name: str, endpoint: Endpoint) -> Any:
         # TensorFlow puts pages of its own before what a function said.
         metadata = getattr(error, "ag_error_metadata", None)
         said = metadata.cause_message if metadata else str(error)
+        said = said.removeprefix(f"{type(error).__name__}: ")
         if isinstance(error, RefusedError):
             raise RefusedError(said) from error
         given = ", ".join(

@@ -22,6 +22,7 @@ from model_export.optimise.comparison import Difference, differences, score
 from model_export.optimise.objective import SAME_AS_DEFAULT, Objective
 from model_export.optimise.plan import Plan, make_plan, read_class_names
 from model_export.optimise.worker import in_clean_process
+from model_export.reasons import unwritten
 from model_export.source import list_files
 
 LABEL: Final = "optimised"
@@ -146,7 +147,7 @@ def _writing(output: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise ModelExportError(
-            f"Cannot write {error.filename or output}: {error.strerror}; nothing was kept."
+            f"Cannot write {unwritten(error, output)}; nothing was kept."
         ) from error
 
 

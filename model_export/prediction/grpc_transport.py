@@ -103,6 +103,12 @@ class GrpcTransport:
             if code == grpc.StatusCode.DEADLINE_EXCEEDED:
                 raise too_late(self._address, timeout_seconds) from error
             failure = _FAILURES.get(code, "final")
+            if failure == "unknown" and "Failed parsing HTTP/2" in str(details):
+                raise CallError(
+                    f"{self._address} does not speak gRPC. Is it the REST port? Then write "
+                    f"http://{self._address}",
+                    "final",
+                ) from error
             if failure == "unknown":
                 raise unreachable(self._address, details, failure) from error
             raise CallError(f"{self._address} answered {code.name}: {details}", failure) from error

@@ -2,6 +2,7 @@
 
 import time
 from http import HTTPStatus
+from http.client import BadStatusLine, RemoteDisconnected
 from typing import Any
 from urllib.parse import quote
 
@@ -12,6 +13,7 @@ from urllib3 import exceptions as http
 from model_export.errors import RefusedError
 from model_export.manifest import Signature
 from model_export.prediction.call import (
+    CallError,
     Columns,
     Rows,
     Signatures,
@@ -98,7 +100,20 @@ class RestTransport:
         except http.TimeoutError as error:
             raise too_late(self._url, timeout_seconds) from error
         except (http.HTTPError, OSError) as error:
+            if _speaks_otherwise(error):
+                raise CallError(
+                    f"{self._url} does not speak HTTP. Is it a gRPC port? Then write grpc://…",
+                    "final",
+                ) from error
             raise unreachable(self._url, error.__cause__ or error, "unknown") from error
+
+
+def _speaks_otherwise(error: BaseException) -> bool:
+    """Tell an answer that is no HTTP from none; a connection that was closed is the latter."""
+    cause: BaseException | None = error
+    while cause is not None and not isinstance(cause, BadStatusLine):
+        cause = cause.__cause__ or cause.__context__
+    return cause is not None and not isinstance(cause, RemoteDisconnected)
 
 
 def _path(target: Target) -> str:

@@ -28,6 +28,17 @@ def test_publish_says_what_it_made(model: Path, root: Path) -> None:
     assert result.stderr == ""
 
 
+def test_an_interrupt_is_told_in_a_word_and_by_the_exit_code(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(_: str) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("model_export.cli_list.open_store", interrupted)
+    result = _run("list", "--store", root)
+    assert (result.exit_code, result.stderr) == (130, "model-export: interrupted\n")
+
+
 def test_publish_list_and_show_answer_in_json(model: Path, root: Path) -> None:
     options = ["--label", "team=a=b", "--metric", "accuracy=0.87", "--metric", "loss=1e-3"]
     published = _run(

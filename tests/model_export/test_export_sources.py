@@ -1,6 +1,7 @@
 """Each kind of source becomes a SavedModel with explicit signatures, or is refused in one line."""
 
 import shutil
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,8 @@ import tensorflow as tf
 
 from model_export.errors import ModelExportError, RefusedError
 from model_export.export import export_model
+from model_export.exporting.examples import Classify
+from model_export.exporting.python_objects import named_thing
 from model_export.manifest import Signature, TensorSpec
 from model_export.savedmodel import parse_saved_model
 
@@ -323,3 +326,47 @@ def test_a_model_of_tensorflow_1_is_copied_and_never_lost(tmp_path: Path) -> Non
 def test_what_is_no_model_is_refused(tmp_path: Path, make: Any, reason: str) -> None:
     with pytest.raises(RefusedError, match=reason):
         export_model(make(tmp_path), tmp_path / "m")
+
+
+@pytest.mark.parametrize(
+    ("row", "said"),
+    [
+        ([1.0], r"Input 'x': the instances give \[1\] for a row; the signature takes \[2\]"),
+        (1.0, r"Input 'x': the instances give a single value for a row"),
+    ],
+)
+def test_an_instance_of_another_shape_is_told_by_its_input(
+    tmp_path: Path, row: Any, said: str
+) -> None:
+    model = keras.Sequential([keras.Input((2,), name="x"), keras.layers.Dense(1)])
+    with pytest.raises(RefusedError, match=said):
+        export_model(model, tmp_path / "m", instances=[row])
+    assert not list(tmp_path.iterdir())
+
+
+def test_what_a_model_says_of_an_instance_is_told_and_not_that_a_graph_failed(
+    tmp_path: Path,
+) -> None:
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.float32, name="x")])  # type: ignore[untyped-decorator] # TensorFlow ships no types
+    def positive(x: Any) -> Any:
+        tf.debugging.assert_positive(x, message="x must be positive")
+        return tf.sqrt(x)
+
+    with pytest.raises(RefusedError, match=r"does not answer the instances: .*x must be positive"):
+        export_model(positive, tmp_path / "m", instances=[-1.0])
+
+
+def test_a_refusal_from_within_the_traced_graph_is_told_without_its_class(tmp_path: Path) -> None:
+    model = keras.Sequential([keras.Input((2,), name="x"), keras.layers.Dense(3, name="y")])
+    labels = Classify(scores="y", labels=("a", "b"))
+    with pytest.raises(RefusedError, match=r"^Output 'y' has 3 scores for each row, but 2 labels"):
+        export_model(model, tmp_path / "m", classify=labels)
+
+
+def test_a_file_that_ends_the_program_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.path", [*sys.path])
+    (tmp_path / "ends_the_program.py").write_text("import sys\nsys.exit(3)\n")
+    with pytest.raises(RefusedError, match=r"it ends the program \(exit code 3\)\. Put what only"):
+        named_thing(f"{tmp_path / 'ends_the_program.py'}:model")

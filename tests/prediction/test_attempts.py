@@ -341,3 +341,23 @@ def test_grpc_is_asked_again_by_the_same_rules(
         with pytest.raises(CallError, match=f"answered {code.name}: told so"):
             _asked(prediction, [code], _QUICK)
         assert prediction[0].seen == 1
+
+
+def test_the_other_protocols_port_is_told_and_not_asked_again(rest: _Server) -> None:
+    address = f"127.0.0.1:{rest.server_port}"
+    with (
+        connect(f"grpc://{address}", model="m", retries=_QUICK) as client,
+        pytest.raises(CallError, match=rf"Is it the REST port\? Then write http://{address}"),
+    ):
+        client.predict([1])
+    server = grpc.server(ThreadPoolExecutor(1))
+    port = server.add_insecure_port("127.0.0.1:0")
+    server.start()
+    try:
+        with (
+            connect(f"http://127.0.0.1:{port}", model="m", retries=_QUICK) as client,
+            pytest.raises(CallError, match=r"does not speak HTTP\. Is it a gRPC port\?"),
+        ):
+            client.predict([1])
+    finally:
+        server.stop(None)

@@ -333,6 +333,7 @@ def test_a_full_disk_is_told_and_the_next_run_goes_on(
         (("--input", "in"), "--format"),
         (("--input", "in", "--format", "jsonl", "--errors", "out"), "three different files"),
         (("--input", "ftp://b/in.csv"), "gs://BUCKET/KEY"),
+        (("--input", "in", "--format", "jsonl", "--output", "none/out"), "no directory none"),
     ],
 )
 def test_a_mistake_in_the_request_exits_with_2(

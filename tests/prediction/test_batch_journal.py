@@ -148,3 +148,31 @@ def test_lines_that_went_missing_are_noticed(tmp_path: Path) -> None:
 def test_a_place_that_is_not_there_is_told(tmp_path: Path) -> None:
     with pytest.raises(ModelExportError, match="No such file or directory"):
         _journal(tmp_path / "none").begin(overwrite=False)
+
+
+def test_a_run_that_did_nothing_leaves_nothing_and_the_next_may_ask_for_something_else(
+    tmp_path: Path,
+) -> None:
+    def fail() -> None:
+        with _journal(tmp_path).begin(overwrite=False):
+            raise ModelExportError("no such version")
+
+    with pytest.raises(ModelExportError, match="no such version"):
+        fail()
+    assert _names(tmp_path) == []
+    with _journal(tmp_path, {**_ASKED, "model": "other"}).begin(overwrite=False) as journal:
+        journal.write(output=b"1\n")
+        journal.publish()
+    assert _names(tmp_path) == ["out"]
+
+
+def test_a_run_that_could_not_begin_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unreachable(_: object) -> bool:
+        raise ModelExportError("There is no bucket.")
+
+    monkeypatch.setattr(PathDestination, "exists", unreachable)
+    with pytest.raises(ModelExportError, match="no bucket"):
+        _journal(tmp_path).begin(overwrite=False)
+    assert _names(tmp_path) == []
