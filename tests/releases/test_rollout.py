@@ -8,8 +8,9 @@ import pytest
 
 from infra.releases.errors import OperationFailedError
 from infra.releases.model_release import ModelRelease
+from infra.releases.preview import Preview
 from infra.releases.rollout import plan_rollout, read_stack, roll_out
-from infra.releases.workspace import StackEngine
+from infra.releases.workspace import Changes, StackEngine
 
 REFUSAL = "The update of stack local failed:\nPort 18777 is in use by another program."
 
@@ -24,8 +25,8 @@ class StubbornEngine:
         self.messages.append(message)
         raise OperationFailedError(REFUSAL)
 
-    def preview_changes(self) -> int:
-        return 1
+    def preview_changes(self) -> Changes:
+        return Changes(count=1, preview=Preview())
 
 
 def test_a_failure_that_stands_against_the_way_back_too_is_told_once(tmp_path: Path) -> None:
