@@ -14,6 +14,7 @@ import pulumi
 from pulumi import dynamic
 
 from infra.errors import ServestackError
+from infra.places import is_of_this_checkout
 
 COMPONENT_TYPE: Final = "servestack:storage:LocalModelBucket"
 
@@ -56,6 +57,8 @@ class DirectoryProvider(dynamic.ResourceProvider):
     def delete(self, _id: str, _props: dict[str, Any]) -> None:
         """Remove the directory, but keep published versions unless told to destroy them."""
         path = Path(_id)
+        if not is_of_this_checkout(path):
+            return
         if _props["force_destroy"]:
             shutil.rmtree(path, ignore_errors=True)
         elif path.is_dir() and not any(path.iterdir()):

@@ -315,6 +315,44 @@ def test_destroy_ends_the_server_frees_the_port_and_keeps_what_is_published(
     assert stack.resources() == []
 
 
+def test_a_copied_checkout_leaves_the_server_and_the_versions_of_the_first_alone(
+    stack: LocalStack, tmp_path: Path
+) -> None:
+    file = stack.directory / "Pulumi.local.yaml"
+    plain = file.read_text()
+    file.write_text(
+        plain.replace("config:\n", "config:\n  servestack:bucket: {force_destroy: true}\n")
+    )
+    rest = back_to_version_1(stack)
+    try:
+        directory = shutil.copytree(stack.directory, tmp_path / "copy", symlinks=True)
+        home = directory / ".servestack"
+        moved = {
+            "SERVESTACK_HOME": str(home),
+            "PULUMI_BACKEND_URL": (home / "state").as_uri(),
+            "PULUMI_HOME": str(home / "pulumi-home"),
+        }
+        copy = LocalStack(
+            directory=directory,
+            environment={**stack.environment, **moved},
+            engine=stack.engine,
+        )
+        copy.pulumi("destroy", "--yes", "--skip-preview")
+        assert answered_version(rest) == 1
+        shutil.rmtree(directory)
+        shutil.copytree(stack.directory, directory, symlinks=True)
+        copy.up("--refresh")
+        own = copy.model()["rest"]
+        assert own != rest
+        assert answered_version(own) == answered_version(rest) == 1
+        copy.destroy()
+        assert answered_version(rest) == 1
+        assert open_store(str(stack.bucket)).versions("heart")[:3] == (1, 2, 3)
+    finally:
+        file.write_text(plain)
+        stack.up()
+
+
 def test_two_stacks_side_by_side_have_servers_of_their_own(
     stack: LocalStack, engine: Engine, tmp_path: Path
 ) -> None:

@@ -9,6 +9,12 @@ from infra.storage.local import DirectoryProvider
 from model_export.manifest import FileEntry, Manifest, dump_manifest
 
 
+@pytest.fixture(autouse=True)
+def _checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Stand where the engine starts a provider."""
+    monkeypatch.chdir(tmp_path)
+
+
 def publish(bucket: Path, version: int) -> Manifest:
     directory = bucket / "heart" / str(version)
     directory.mkdir(parents=True)
@@ -92,6 +98,32 @@ def test_destroying_an_empty_bucket_leaves_no_directory(tmp_path: Path) -> None:
 def test_a_bucket_that_may_be_destroyed_goes_with_its_versions(tmp_path: Path) -> None:
     bucket = tmp_path / "bucket"
     publish(bucket, 1)
+    DirectoryProvider().delete(str(bucket), {"path": str(bucket), "force_destroy": True})
+    assert not bucket.exists()
+
+
+@pytest.mark.parametrize("home", [None, "elsewhere"])
+def test_the_bucket_of_the_checkout_that_this_was_copied_from_is_left_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, home: str | None
+) -> None:
+    if home:
+        monkeypatch.setenv("SERVESTACK_HOME", str(tmp_path / home))
+    bucket = tmp_path / "first" / ".servestack" / "buckets" / "local"
+    publish(bucket, 1)
+    (tmp_path / "copy").mkdir()
+    monkeypatch.chdir(tmp_path / "copy")
+    DirectoryProvider().delete(str(bucket), {"path": str(bucket), "force_destroy": True})
+    assert published_versions(bucket, "heart") == [1]
+
+
+def test_a_bucket_in_a_home_that_only_the_state_names_is_destroyed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bucket = tmp_path / "home" / "buckets" / "local"
+    publish(bucket, 1)
+    (tmp_path / "checkout").mkdir()
+    monkeypatch.chdir(tmp_path / "checkout")
+    monkeypatch.setenv("PULUMI_BACKEND_URL", (tmp_path / "home" / "state").as_uri())
     DirectoryProvider().delete(str(bucket), {"path": str(bucket), "force_destroy": True})
     assert not bucket.exists()
 

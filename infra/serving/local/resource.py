@@ -10,6 +10,7 @@ import pulumi
 from pulumi import dynamic
 from pydantic import TypeAdapter
 
+from infra.places import is_of_this_checkout
 from infra.serving.local import server
 from infra.serving.local.server import LocalServer, LocalServerSpec
 
@@ -69,7 +70,8 @@ class LocalServerProvider(dynamic.ResourceProvider):
 
     def delete(self, _id: str, _props: dict[str, Any]) -> None:
         """End it."""
-        server.stop(Path(_id))
+        if is_of_this_checkout(Path(_id)):
+            server.stop(Path(_id))
 
 
 class LocalServerResource(dynamic.Resource, module="servestack", name="LocalServer"):

@@ -106,6 +106,16 @@ _RECORD: Final = TypeAdapter(LocalServer)
 
 def read_record(run_dir: Path) -> LocalServer | None:
     """Find what a run, finished or killed, has started here."""
+    record = _record(run_dir)
+    if record is None or not record.spec.run_dir.exists():
+        return record
+    # A copy of a checkout brings the record of a server along that is the first's.
+    first = _record(record.spec.run_dir)
+    is_firsts = first is not None and first.identity == record.identity
+    return None if is_firsts and not record.spec.run_dir.samefile(run_dir) else record
+
+
+def _record(run_dir: Path) -> LocalServer | None:
     try:
         return _RECORD.validate_json((run_dir / "server.json").read_bytes())
     except (FileNotFoundError, ValueError):
