@@ -8,6 +8,8 @@ import re
 from collections.abc import Mapping
 from typing import Final
 
+from tools.engine.environment import NO_PLACE_FOR_STATE
+
 # Where in a stack file a resource of a type comes from; of a pool, its name decides.
 _KEYS: Final[Mapping[str, str]] = {
     "Service": "gcp.project",
@@ -58,10 +60,7 @@ def where_state_lives(message: str) -> str:
     """Give what the engine said, or, where it knows no place for the state, what to do about it."""
     if "PULUMI_ACCESS_TOKEN must be set" not in message:
         return message
-    return (
-        "Where the stack's state lives is not known here. Name its place, as "
-        "PULUMI_BACKEND_URL=gs://…, or log in with ./scripts/pulumi login: docs/state-backend.md"
-    )
+    return NO_PLACE_FOR_STATE
 
 
 def _key(kind: str, name: str) -> str:

@@ -11,6 +11,7 @@ import pytest
 from tests.engine.harness import CHECKOUT, TIMEOUT_SECONDS
 from tools.engine.acquire import Engine
 from tools.engine.cache import cache_directory
+from tools.engine.environment import NO_PLACE_FOR_STATE
 
 pytestmark = pytest.mark.engine
 
@@ -64,6 +65,7 @@ class Clone:
             },
             capture_output=True,
             text=True,
+            stdin=subprocess.DEVNULL,
             timeout=TIMEOUT_SECONDS,
             check=False,
         )
@@ -111,6 +113,24 @@ def test_a_stack_of_another_platform_uses_the_users_backend(clone: Clone, tmp_pa
     assert created.returncode == 0, created.stderr
     assert list(mine.glob(".pulumi/stacks/servestack/dev.json"))
     assert not (clone.directory / ".servestack").exists()
+
+
+def test_a_state_without_a_place_is_one_line_and_a_login_is_a_place(
+    clone: Clone, tmp_path: Path
+) -> None:
+    clone.write("Pulumi.dev.yaml", "config:\n  servestack:platform: gcp\n")
+    nobody = {
+        "PULUMI_BACKEND_URL": "",
+        "PULUMI_ACCESS_TOKEN": "",
+        "PULUMI_HOME": str(tmp_path / "pulumi-home"),
+    }
+    failed = clone.pulumi("preview", "-s", "dev", **nobody)
+    assert (failed.returncode, failed.stderr) == (2, f"{NO_PLACE_FOR_STATE}\n")
+    mine = tmp_path / "mine"
+    mine.mkdir()
+    assert clone.pulumi("login", mine.as_uri(), **nobody).returncode == 0
+    failed = clone.pulumi("preview", "-s", "dev", **nobody)
+    assert "no stack named 'dev' found" in failed.stderr
 
 
 def test_a_mistyped_stack_is_one_line(clone: Clone) -> None:

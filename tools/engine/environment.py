@@ -4,8 +4,11 @@ A local stack lives in the checkout alone: its state, the engine's settings and 
 guards no secret. Every other stack keeps the user's own backend, login and passphrase.
 """
 
+import json
 import os
+import pwd
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from ruamel.yaml import YAML
@@ -16,6 +19,10 @@ from tools.engine.errors import EngineUsageError
 
 LOCAL_PLATFORM = "local"
 PLATFORM_KEY = "servestack:platform"
+NO_PLACE_FOR_STATE = (
+    "Where the stack's state lives is not known here. Name its place, as "
+    "PULUMI_BACKEND_URL=gs://…, or log in with ./scripts/pulumi login: docs/state-backend.md"
+)
 # The first would lead Python astray; with the second each run would compile the SDKs anew, which
 # takes three times as long as to load them.
 _LEFT_OUT = ("PYTHONHOME", "PYTHONDONTWRITEBYTECODE")
@@ -52,6 +59,19 @@ def home_directory(checkout: Path, environ: Mapping[str, str]) -> Path:
 def state_directory(checkout: Path, environ: Mapping[str, str]) -> Path:
     """Return the file backend of the local stacks."""
     return home_directory(checkout, environ) / "state"
+
+
+def backend_is_known(checkout: Path, environ: Mapping[str, str]) -> bool:
+    """Say whether the engine would find where a stack's state lives, without asking anybody."""
+    if environ.get("PULUMI_BACKEND_URL") or environ.get("PULUMI_ACCESS_TOKEN"):
+        return True
+    # What is wrong with such a file is the engine's to tell.
+    with suppress(OSError, ValueError, AttributeError, KeyError):
+        # Where the engine looks, whatever HOME says.
+        own = environ.get("PULUMI_HOME") or f"{pwd.getpwuid(os.getuid()).pw_dir}/.pulumi"
+        if json.loads(Path(own, "credentials.json").read_text()).get("current"):
+            return True
+    return "\nbackend:" in (checkout / "Pulumi.yaml").read_text()
 
 
 def engine_environment(

@@ -14,6 +14,8 @@ from typing import NoReturn
 
 from tools.engine.acquire import Engine, ensure_engine
 from tools.engine.environment import (
+    NO_PLACE_FOR_STATE,
+    backend_is_known,
     engine_environment,
     is_local_stack,
     stack_file,
@@ -26,6 +28,8 @@ DEFAULT_STACK = "local"
 CHECKOUT = Path(__file__).parents[2]
 # What makes no sense for a stack without a file; the other commands may well be there to make one.
 NEEDS_STACK_FILE = {"up", "update", "preview", "pre", "refresh", "destroy", "down"}
+# These are about the user's own place; a local stack needs no login.
+ABOUT_A_LOGIN = {"login", "logout"}
 # These take the stack's name as it is, and these of their options have a value after them.
 NAMING_A_STACK = {"init", "rm", "select"}
 WITH_VALUE = {"--color", "--copy-config-from", "--cwd", "-C", "--secrets-provider", "--teams"}
@@ -61,6 +65,15 @@ def refuse_unknown_stack(checkout: Path, stack: str, arguments: Sequence[str]) -
         f"Unknown stack {stack!r}: there is no {stack_file(checkout, stack).name}. "
         f"Stacks here: {', '.join(known) or 'none'}."
     )
+
+
+def refuse_unknown_state(
+    checkout: Path, arguments: Sequence[str], environ: Mapping[str, str]
+) -> None:
+    """Stop where, with nobody to ask, the engine would want the login of one place alone."""
+    wants_state = not NEEDS_STACK_FILE.isdisjoint(arguments[:1])
+    if wants_state and not backend_is_known(checkout, environ):
+        raise EngineUsageError(NO_PLACE_FOR_STATE)
 
 
 def ensure_local_stack(
@@ -99,7 +112,7 @@ def main(arguments: Sequence[str]) -> NoReturn:
     end_in_order_on_sigterm()
     stack = named_stack(arguments) or os.environ.get("PULUMI_STACK") or DEFAULT_STACK
     try:
-        local = is_local_stack(CHECKOUT, stack)
+        local = ABOUT_A_LOGIN.isdisjoint(arguments[:1]) and is_local_stack(CHECKOUT, stack)
         refuse_unknown_stack(CHECKOUT, stack, arguments)
         engine = ensure_engine(environ=os.environ, progress=say)
         environment = engine_environment(
@@ -108,6 +121,8 @@ def main(arguments: Sequence[str]) -> NoReturn:
         environment["PULUMI_STACK"] = stack
         if local:
             ensure_local_stack(CHECKOUT, stack, engine, environment)
+        elif not sys.stdin.isatty():
+            refuse_unknown_state(CHECKOUT, arguments, os.environ)
     except EngineError as error:
         say(str(error))
         sys.exit(error.exit_code)
