@@ -82,6 +82,7 @@ def optimise_command(  # noqa: PLR0913 one parameter for each option
     float16        TFLite, weights in 16 bits
     dynamic-range  TFLite, weights in 8 bits, activations as they come
     int8           TFLite, all in 8 bits; needs --representative
+    sparse         TFLite, weights in float without the zeros of a pruned model
     freeze         a SavedModel again, variables frozen and the graph simplified
 
     A TFLite result is a copy of DIR with model.tflite in it: publish it as any version; a server
