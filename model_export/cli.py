@@ -4,6 +4,7 @@ Owns exit codes: 0 done, 1 the operation failed, 2 the request was refused. Each
 words in a module of its own, which is imported when the command is asked for.
 """
 
+from collections.abc import Mapping
 from importlib import import_module
 from typing import Any, Final
 
@@ -12,24 +13,25 @@ import click
 from model_export.errors import ModelExportError, RefusedError
 
 _INTERRUPTED: Final = 130
-_COMMANDS: Final = {
-    "archive": "cli_archive",
-    "batch": "cli_batch",
-    "delete": "cli_keeping",
-    "diff": "cli_inspect",
-    "export": "cli_export",
-    "fetch": "cli_fetch",
-    "gc": "cli_keeping",
-    "inspect": "cli_inspect",
-    "job": "cli_job",
-    "list": "cli_list",
-    "optimise": "cli_optimise",
-    "predict": "cli_predict",
-    "publish": "cli_publish",
-    "show": "cli_list",
-    "transform": "cli_transform",
-    "validate": "cli_validate",
-    "verify": "cli_keeping",
+# Each command's module and what it does, in the order of use.
+_COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
+    "export": ("cli_export", "Write a model as a SavedModel with explicit signatures."),
+    "inspect": ("cli_inspect", "Tell what a SavedModel is."),
+    "diff": ("cli_inspect", "Tell what changes for a client between two models."),
+    "validate": ("cli_validate", "Load a model as a server does, and run it."),
+    "optimise": ("cli_optimise", "Make a model smaller or faster, and measure both."),
+    "publish": ("cli_publish", "Make a new version of a SavedModel in a store."),
+    "list": ("cli_list", "List the versions in a store."),
+    "show": ("cli_list", "Tell what one version is."),
+    "fetch": ("cli_fetch", "Copy a version out of a store."),
+    "archive": ("cli_archive", "Put a version into one model.tar.gz, for SageMaker."),
+    "verify": ("cli_keeping", "Compare a version with its manifest and signature."),
+    "gc": ("cli_keeping", "Remove old versions, and what was never finished."),
+    "delete": ("cli_keeping", "Remove one version for good."),
+    "predict": ("cli_predict", "Ask a model."),
+    "batch": ("cli_batch", "Ask a model about a whole file."),
+    "transform": ("cli_transform", "Have SageMaker predict a whole file."),
+    "job": ("cli_job", "Have Vertex AI predict whole files."),
 }
 
 
@@ -42,9 +44,13 @@ class _Commands(click.Group):
     def get_command(self, _ctx: click.Context, name: str) -> click.Command | None:
         if name not in _COMMANDS:
             return None
-        module = import_module(f"model_export.{_COMMANDS[name]}")
+        module = import_module(f"model_export.{_COMMANDS[name][0]}")
         command: click.Command = getattr(module, f"{name}_command")
         return command
+
+    def format_commands(self, _ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, said) for name, (_, said) in _COMMANDS.items()])
 
     def invoke(self, ctx: click.Context) -> Any:
         try:

@@ -20,6 +20,8 @@ from model_export.model_files import find_model
 from model_export.report import size
 
 _WIDTH: Final = 100
+# No letter that is in a name, and none that a line may break at.
+_TIE: Final = "\0"
 _PLACE_HELP: Final = (
     "A place is a directory, or MODEL/VERSION in a store: build/heart, gs://bucket/heart/3."
 )
@@ -137,10 +139,14 @@ def _operations(graph: Graph) -> list[str]:
     plain = sorted(
         graph.operations.keys() - marks, key=lambda name: (-graph.operations[name], name)
     )
-    text = ", ".join(f"{name} {graph.operations[name]}" for name in plain)
+    # A name and its number stay on one line.
+    text = ", ".join(f"{name}{_TIE}{graph.operations[name]}" for name in plain)
     return [
         *([_columns(care)] if care else []),
-        *wrap(text, _WIDTH, initial_indent="  ", subsequent_indent="  "),
+        *(
+            line.replace(_TIE, " ")
+            for line in wrap(text, _WIDTH, initial_indent="  ", subsequent_indent="  ")
+        ),
     ]
 
 

@@ -70,7 +70,8 @@ def _store_url(ctx: click.Context, param: click.Parameter, url: str | None) -> s
     if url is not None:
         return url
     if stack is None:
-        raise click.MissingParameter(ctx=ctx, param=param)
+        either = ["--store", "--stack"]
+        raise click.MissingParameter(ctx=ctx, param=param, param_hint=either)
     return stack_bucket(stack)
 
 

@@ -139,6 +139,8 @@ def publish_command(  # noqa: PLR0913 one parameter for each option
     whatever is new is a new version.
     """
     store = open_store(store_url)
+    if release is not None:
+        stack.require_declared(release, model)
     signer = _signer_of(sign, keyless=sign_keyless)
     total_bytes = sum(path.stat().st_size for path in directory.rglob("*") if path.is_file())
     with progress(total_bytes) as advance:

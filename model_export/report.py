@@ -37,7 +37,7 @@ def described(manifest: Manifest) -> str:
         "keras": manifest.keras_version or "unknown",
         "labels": _words(manifest.labels) or "none",
         "metrics": _words(manifest.metrics) or "none",
-        "size": f"{size(manifest.size_bytes)} in {len(manifest.files)} files",
+        "size": f"{size(manifest.size_bytes)} in {counted(len(manifest.files), 'file')}",
     }
     lines = [f"{key + ':':12}{value}" for key, value in facts.items()]
     for name, signature in manifest.signatures.items():
@@ -84,6 +84,11 @@ def table(manifests: Sequence[Manifest]) -> str:
 
 def _words(pairs: Mapping[str, object]) -> str:
     return " ".join(f"{key}={value}" for key, value in sorted(pairs.items()))
+
+
+def counted(count: int, what: str) -> str:
+    """Write a number of things."""
+    return f"{count:,} {what}" if count == 1 else f"{count:,} {what}s"
 
 
 def size(count_bytes: int) -> str:

@@ -41,10 +41,15 @@ def plan_gc(
         raise RefusedError("Keep at least one version; `model-export delete` removes single ones.")
     keeping = store.keeping(model)
     versions = store.versions(model)
-    unknown = sorted(set(in_use) - set(versions) - set(keeping.deleted()))
+    deleted = keeping.deleted()
+    leftovers = keeping.leftovers()
+    if not (versions or deleted or leftovers):
+        raise RefusedError(f"{store.url} never had a version of model '{model}'.")
+    unknown = sorted(set(in_use) - set(versions) - set(deleted))
     if unknown:
+        named = " and ".join(map(str, unknown))
         raise RefusedError(
-            f"{store.url} never had version {', '.join(map(str, unknown))} of '{model}' "
+            f"{store.url} never had version{'s' if unknown[1:] else ''} {named} of '{model}' "
             f"(published: {', '.join(map(str, versions)) or 'none'}), so what is in use is not "
             "known for certain. Nothing was removed."
         )
@@ -55,7 +60,7 @@ def plan_gc(
         removed=tuple(version for version in versions if version not in kept),
         leftovers=tuple(
             leftover
-            for leftover in keeping.leftovers()
+            for leftover in leftovers
             if not leftover.is_alive and leftover.last_change < before
         ),
     )

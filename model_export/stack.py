@@ -22,6 +22,20 @@ def stack_bucket(stack: str) -> str:
     return done.stdout.strip()
 
 
+def require_declared(stack: str, model: str) -> None:
+    """Refuse a model that a stack could not serve, before a version of it is published."""
+    done = subprocess.run(  # noqa: S603 - our own command
+        [_servestack(), "bucket", "--stack", stack, "--model", model],
+        stdout=subprocess.DEVNULL,
+        check=False,
+    )
+    if done.returncode != 0:
+        raise RefusedError(
+            f"{model} cannot be released to {stack}, so nothing was published; servestack says "
+            "above why."
+        )
+
+
 def release(stack: str, model: str, version: int) -> None:
     """Release a version that is published already; what servestack says goes to stderr."""
     done = subprocess.run(  # noqa: S603 - our own command

@@ -22,6 +22,7 @@ from pydantic import JsonValue, TypeAdapter
 
 from model_export.manifest import Signature
 from model_export.reasons import reason_line
+from model_export.report import counted
 from model_export.verdict import Finding, Level, Run
 
 if TYPE_CHECKING:
@@ -162,7 +163,7 @@ def _try(
     seconds = time.monotonic() - began
     row_count = len(rows.instances) if rows else arrays.GENERATED_ROW_COUNT
     source = rows.source if rows else "generated"
-    report.found("ok", check, f"{row_count} {source} rows in {1000 * seconds:.0f} ms")
+    report.found("ok", check, f"{counted(row_count, f'{source} row')} in {1000 * seconds:.0f} ms")
     _check_outputs(check, signature, outputs, report)
     if rows and rows.predictions:
         answered = arrays.from_rows(_rows(outputs, rows), list(outputs))

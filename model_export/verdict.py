@@ -6,6 +6,8 @@ from typing import Literal
 
 from pydantic import JsonValue
 
+from model_export.report import counted
+
 Level = Literal["ok", "warning", "error"]
 
 
@@ -64,5 +66,6 @@ def _summary(findings: Sequence[Finding]) -> str:
         sum(finding.level == level for finding in findings) for level in ("error", "warning")
     )
     if errors:
-        return f"failed, {errors} error(s) and {warnings} warning(s)"
-    return f"passed with {warnings} warning(s)" if warnings else "passed"
+        also = f" and {counted(warnings, 'warning')}" if warnings else ""
+        return f"failed with {counted(errors, 'error')}{also}"
+    return f"passed with {counted(warnings, 'warning')}" if warnings else "passed"

@@ -118,9 +118,16 @@ def _ensure_key(client: Any, bucket: str) -> str:
     return alias
 
 
-@click.command("aws-state")
+@click.command("aws-state", context_settings={"help_option_names": ["-h", "--help"]})
 @click.argument("bucket")
-@click.option("--region", required=True, metavar="REGION", envvar="AWS_REGION")
+@click.option(
+    "--region",
+    required=True,
+    metavar="REGION",
+    envvar="AWS_REGION",
+    show_envvar=True,
+    help="Where bucket and key are made.",
+)
 def command(*, bucket: str, region: str) -> None:
     """Make a place for Pulumi's state in S3, with a key for its secrets, and say how to use it."""
     try:
@@ -134,7 +141,7 @@ def command(*, bucket: str, region: str) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command."""
-    command(arguments)
+    command(arguments, prog_name="./scripts/aws-state")
 
 
 if __name__ == "__main__":

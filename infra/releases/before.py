@@ -68,7 +68,7 @@ def _git(directory: Path, *words: str, missing_ok: bool = False) -> bytes | None
         raise ServestackError("git is not installed, so what was before is not known.") from error
     if done.returncode == 0:
         return done.stdout
-    said = done.stderr.decode(errors="replace").strip()
+    said = done.stderr.decode(errors="replace").strip().rstrip(".")
     if missing_ok and ("does not exist in" in said or "exists on disk, but not in" in said):
         return None
     raise ServestackError(

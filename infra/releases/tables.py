@@ -92,7 +92,10 @@ def status_table(statuses: Sequence[ModelStatus]) -> str:
 
 def status_document(statuses: Sequence[ModelStatus]) -> list[dict[str, Any]]:
     """Give the models of a stack for a script."""
-    return [asdict(status) for status in statuses]
+    return [
+        {**asdict(status), "since": status.since.isoformat() if status.since else None}
+        for status in statuses
+    ]
 
 
 def _share(status: ModelStatus) -> str:

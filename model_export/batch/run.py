@@ -94,7 +94,7 @@ def run(job: Job, client: Client, advance: Advance) -> Summary:
             instances=journal.progress.instances,
             failed=journal.progress.failed,
             resumed_from=resumed_from,
-            seconds=time.monotonic() - begin,
+            seconds=round(time.monotonic() - begin, 3),
         )
 
 

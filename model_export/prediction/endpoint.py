@@ -78,6 +78,12 @@ def parse_endpoint(text: str) -> Endpoint:
         port = parts.port if parts.scheme in {"http", "https", "grpc", "grpcs"} else None
     except ValueError as error:
         raise RefusedError(f"Endpoint {text}: {error}.") from error
+    if "@" in parts.netloc:
+        # Named without them: what is told ends up in logs.
+        raise RefusedError(
+            f"Endpoint {parts.scheme}://…@{parts.netloc.rpartition('@')[2]}: a user and a password "
+            "in a URL are not sent by any of these protocols; leave them out."
+        )
     match parts.scheme:
         case "http" | "https" if parts.hostname:
             return _rest(parts)

@@ -62,7 +62,7 @@ def test_each_signature_is_run_on_made_up_rows(rich: Path) -> None:
 def test_a_tensorflow_1_model_runs_too(tensorflow1: Path) -> None:
     findings = _findings(_tried(tensorflow1, rows=_rows([1, 2, 3, 4])))
     assert {level for level, _, _ in findings} == {"ok"}
-    assert findings[-1][2].startswith("1 given rows in ")
+    assert findings[-1][2].startswith("1 given row in ")
 
 
 def test_rows_that_the_model_fails_on_are_an_error_and_made_up_ones_a_warning(

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -159,7 +160,7 @@ def test_a_damaged_graph_is_a_finding(double: Path, tmp_path: Path) -> None:
     result = _run("validate", tmp_path / "m")
     assert result.exit_code == 1
     assert "is corrupt or cut short" in result.stdout
-    assert result.stdout.endswith("failed, 1 error(s) and 0 warning(s)\n")
+    assert result.stdout.endswith("failed with 1 error\n")
 
 
 def test_a_graph_that_no_server_loads_or_no_client_can_call_is_an_error(
@@ -294,6 +295,9 @@ def test_a_mistake_in_the_request_exits_with_2_and_says_what_to_write(
 
 def test_inspect_tells_a_person_and_a_script_the_same(rich: Path) -> None:
     told = _run("inspect", rich).stdout
+    lines = told.partition("\noperations\n")[2].splitlines()
+    assert len(lines) > 1
+    assert all(re.search(r"\w \d+,?$", line) for line in lines), lines
     plain = json.loads(_run("inspect", rich, "--json").stdout)
     assert "variables:  3, 8 parameters" in told
     assert plain["variables"]["count"] == 3

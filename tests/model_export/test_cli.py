@@ -28,6 +28,18 @@ def test_publish_says_what_it_made(model: Path, root: Path) -> None:
     assert result.stderr == ""
 
 
+def test_the_help_tells_each_command_in_a_whole_sentence() -> None:
+    listed = _run("--help").stdout.partition("Commands:\n")[2].splitlines()
+    assert [line.split()[0] for line in listed] == main.list_commands(None)  # type: ignore[arg-type] # it asks for none
+    assert all(line.endswith(".") and not line.endswith("..") for line in listed)
+
+
+def test_without_a_store_both_ways_to_name_one_are_told(model: Path) -> None:
+    result = _run("publish", model, "--model", "heart")
+    assert result.exit_code == 2
+    assert "Missing option '--store' / '--stack'" in result.stderr
+
+
 def test_an_interrupt_is_told_in_a_word_and_by_the_exit_code(
     root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -197,7 +209,7 @@ def test_a_publish_takes_little_more_work_than_starting_the_command(
     model = make_model(files={"variables/large": os.urandom(23_000_000)})
     publish = ("publish", model, "--model", "h", "--store", root)
     # In processor time, beside each other: a busy machine is as busy, a slow one as slow, for both.
-    starting = min(_processor_seconds("--help") for _ in range(3))
+    starting = min(_processor_seconds("publish", "--help") for _ in range(3))
     publishing = min(_processor_seconds(*publish) for _ in range(3))
     assert publishing < 2 * starting
 

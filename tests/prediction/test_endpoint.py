@@ -64,6 +64,14 @@ def test_what_is_no_endpoint_is_refused(text: str) -> None:
         parse_endpoint(text)
 
 
+@pytest.mark.parametrize("scheme", ["http", "https", "grpc", "ftp"])
+def test_a_password_in_an_endpoint_is_refused_and_not_repeated(scheme: str) -> None:
+    with pytest.raises(RefusedError, match=r"…@h:1: a user and a password") as refused:
+        parse_endpoint(f"{scheme}://ann:hunter2@h:1")
+    assert "hunter2" not in str(refused.value)
+    assert "ann" not in str(refused.value)
+
+
 @pytest.mark.parametrize(
     ("endpoint", "options", "said"),
     [

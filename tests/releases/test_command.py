@@ -356,6 +356,25 @@ def test_publishing_can_release_to_a_stack_whose_bucket_it_finds_by_itself(desk:
     assert desk.serving() == {9}
 
 
+def test_a_model_that_the_stack_does_not_declare_is_not_published_to_be_released(
+    desk: Desk,
+) -> None:
+    copy = desk.directory / "models" / "2"
+    command = [sys.executable, "-m", "model_export", "publish", str(copy), "--model", "hart"]
+    done = subprocess.run(
+        [*command, "--release", "local"],
+        cwd=desk.directory,
+        env=dict(desk.environment),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2, done.stderr
+    assert "hart: the stack declares no such model; it declares: heart" in done.stderr
+    assert "nothing was published" in done.stderr
+    assert not (desk.bucket / "hart").exists()
+
+
 def test_a_paused_stack_has_no_server_takes_no_release_and_comes_back_as_it_was(
     desk: Desk,
 ) -> None:

@@ -259,3 +259,8 @@ def test_killed_at_any_call_a_removal_leaves_a_version_whole_or_invisible(
         assert store.keeping("heart").files(number) == ()
         assert number in store.keeping("heart").deleted()
     assert killed >= 6
+
+
+def test_a_model_that_the_store_never_had_is_a_typing_mistake(store: Store) -> None:
+    with pytest.raises(RefusedError, match=r"never had a version of model 'hart'"):
+        plan_gc(store, "hart", keep=1, in_use=[])

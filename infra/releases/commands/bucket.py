@@ -4,10 +4,18 @@ import click
 
 from infra.releases.commands.answers import open_stack
 from infra.releases.commands.options import STACK
+from infra.releases.session import RefusedError
 
 
 @click.command()
 @STACK
-def command(*, stack: str) -> None:
+@click.option("--model", metavar="NAME", help="Refuse a model that the stack does not declare.")
+def command(*, stack: str, model: str | None) -> None:
     """Print the URL of the stack's bucket, as `model-export --store` takes it."""
-    click.echo(open_stack(stack).outputs()["bucket"])
+    session = open_stack(stack)
+    declared = session.read().releases
+    if model is not None and model not in declared:
+        raise RefusedError(
+            f"{model}: the stack declares no such model; it declares: {', '.join(declared)}"
+        )
+    click.echo(session.outputs()["bucket"])

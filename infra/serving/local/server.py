@@ -253,13 +253,12 @@ def _wait(server: LocalServer, settings: ServingSettings) -> None:
 
 def _failure(spec: LocalServerSpec, error: NotServingError, log_start: int) -> str:
     said = ""
-    if spec.kind == "process" and spec.log_path.exists():
+    # A reason that the server could be asked for stands among its last words too.
+    is_known = ": " in str(error)
+    if spec.kind == "process" and not is_known and spec.log_path.exists():
         with spec.log_path.open("rb") as log:
             log.seek(log_start)
             lines = log.read().decode(errors="replace").splitlines()
-        # What the server could be asked for stands in its log too, and is told once.
-        reason = str(error).partition(": ")[2]
-        lines = [line for line in lines if not (reason and line.endswith(reason))]
         said = "".join(f"\n  {line}" for line in lines[-_LOG_LINES_SHOWN:])
         said = f" Its last words:{said}" if said else ""
     model = spec.settings.model
