@@ -63,8 +63,9 @@ def test_the_server_gets_none_of_the_engines_secrets(
 ) -> None:
     monkeypatch.setenv("PULUMI_CONFIG_PASSPHRASE", "hunter2")
     launcher = ProcessLauncher()
-    # The server shows its help and ends; what it was started with is read before that.
-    identity = launcher.start(launch(tmp_path, "--help"))
+    # It waits for a first version, so that what it was started with can be read at leisure.
+    flags = ("--port=0", f"--grpc_socket_path={tmp_path}/socket", f"--model_base_path={tmp_path}")
+    identity = launcher.start(launch(tmp_path, *flags))
     environment = Path(f"/proc/{identity['pid']}/environ").read_bytes()
     launcher.stop(identity)
     assert b"PATH=" in environment
