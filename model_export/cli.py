@@ -4,6 +4,10 @@ Owns exit codes: 0 done, 1 the operation failed, 2 the request was refused. Each
 words in a module of its own, which is imported when the command is asked for.
 """
 
+import contextlib
+import errno
+import os
+import sys
 from collections.abc import Mapping
 from importlib import import_module
 from typing import Any, Final
@@ -61,6 +65,16 @@ class _Commands(click.Group):
         except KeyboardInterrupt:
             click.echo("model-export: interrupted", err=True)
             ctx.exit(_INTERRUPTED)
+        except OSError as error:
+            if error.errno == errno.EPIPE:
+                raise  # Nobody reads on: click ends without a word.
+            place = error.filename or "What was done could not be told"
+            click.echo(f"model-export: {place}: {error.strerror or error}", err=True)
+            if error.filename is None:
+                # The interpreter would fail at its end on what is still to be written.
+                with contextlib.suppress(OSError):
+                    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            ctx.exit(1)
         except click.UsageError as error:
             command = error.ctx.command_path if error.ctx else ctx.command_path
             said = error.format_message().rstrip(".")

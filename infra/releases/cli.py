@@ -5,6 +5,7 @@ refused. A command's module is imported when it is asked for, so that `--help` i
 """
 
 import contextlib
+import errno
 import os
 import signal
 import sys
@@ -16,6 +17,7 @@ import click
 
 from infra.errors import ServestackError
 from infra.releases.errors import OperationFailedError
+from infra.releases.streams import let_go
 
 _INTERRUPTED: Final = 130
 _INTERRUPTION: Final = "servestack: interrupted"
@@ -73,6 +75,14 @@ class _Commands(click.Group):
         except KeyboardInterrupt:
             click.echo(_INTERRUPTION, err=True)
             ctx.exit(_INTERRUPTED)
+        except OSError as error:
+            if error.errno == errno.EPIPE:
+                raise  # Nobody reads on: click ends without a word.
+            place = error.filename or "What was done could not be told"
+            click.echo(f"servestack: {place}: {error.strerror or error}", err=True)
+            if error.filename is None:
+                let_go(sys.stdout)
+            ctx.exit(1)
 
 
 @contextlib.contextmanager

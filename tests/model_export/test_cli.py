@@ -40,6 +40,22 @@ def test_without_a_store_both_ways_to_name_one_are_told(model: Path) -> None:
     assert "Missing option '--store' / '--stack'" in result.stderr
 
 
+def test_what_cannot_be_told_for_want_of_room_is_no_traceback(root: Path) -> None:
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "model_export", "list", "--store", root, "--json"],
+            env={name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"},
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    assert done.returncode == 1
+    assert done.stderr == (
+        "model-export: What was done could not be told: No space left on device\n"
+    )
+
+
 def test_an_interrupt_is_told_in_a_word_and_by_the_exit_code(
     root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -99,6 +99,20 @@ def test_the_engine_is_told_everything_in_utf8_in_any_locale() -> None:
     assert done.stdout.decode() == "heart: 1 → 2, é"
 
 
+def test_what_cannot_be_told_for_want_of_room_is_no_traceback() -> None:
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "infra.releases.cli", "affected", "--all"],
+            env={name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"},
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    assert done.returncode == 1
+    assert done.stderr == ("servestack: What was done could not be told: No space left on device\n")
+
+
 def test_a_report_that_cannot_be_written_is_told(tmp_path: Path) -> None:
     place = tmp_path / "none" / "report.md"
     told = CliRunner().invoke(

@@ -295,6 +295,19 @@ def test_a_release_ended_by_a_signal_puts_the_file_back_and_leaves_no_lock(desk:
     assert not any(locks.rglob("*.json"))
 
 
+def test_a_release_comes_to_its_end_though_nobody_listens_any_more(desk: Desk) -> None:
+    desk.settle()
+    with desk.start("release", "heart=2") as release:
+        assert release.stdout is not None
+        assert "heart: 1 → 2" in release.stdout.readline()
+        release.stdout.close()
+        release.wait(timeout=WAIT_SECONDS)
+    # Its answer found no reader.
+    assert release.returncode == 1
+    assert desk.serving() == {2}
+    assert desk.status()["heart"]["configured"]["version"] == 2
+
+
 def test_an_edit_by_hand_during_a_release_is_left_alone(desk: Desk) -> None:
     before = desk.settle()
     with desk.start("release", "heart=4") as release:

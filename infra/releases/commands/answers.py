@@ -1,6 +1,7 @@
 """How commands open a stack, and how they answer: words for a person, JSON for a script."""
 
 import json
+import sys
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -10,6 +11,15 @@ import click
 
 from infra.releases.rollout import Plan
 from infra.releases.session import Session, session_for
+from infra.releases.streams import let_go
+
+
+def tell(line: str) -> None:
+    """Tell on stderr what happens; that nobody reads it any more ends no change half-way."""
+    try:
+        click.echo(line, err=True)
+    except OSError:
+        let_go(sys.stderr)
 
 
 def open_stack(stack: str, *, backend: str | None = None) -> Session:
@@ -17,7 +27,7 @@ def open_stack(stack: str, *, backend: str | None = None) -> Session:
     return session_for(
         project_directory(),
         stack,
-        say=lambda line: click.echo(line, err=True),
+        say=tell,
         backend=backend,
     )
 

@@ -13,7 +13,7 @@ from infra.config.problems import ConfigError
 from infra.errors import ServestackError
 from infra.releases.artefacts import breaking_changes
 from infra.releases.before import config_before
-from infra.releases.commands.answers import project_directory
+from infra.releases.commands.answers import project_directory, tell
 from infra.releases.commands.options import POLICY_PACK, STACK
 from infra.releases.errors import OperationFailedError
 from infra.releases.markdown import DEFAULT_LIMIT, render
@@ -86,7 +86,7 @@ def command(
     path = stack_file(checkout, stack)
     before, unread = _before(path, base)
     try:
-        session = session_for(checkout, stack, say=lambda line: click.echo(line, err=True))
+        session = session_for(checkout, stack, say=tell)
     except ConfigError as error:
         report = _refused(stack, before, error, unread)
     else:
