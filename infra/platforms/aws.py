@@ -20,6 +20,7 @@ from infra.platforms.aws_observe import watch_on_sagemaker
 from infra.platforms.aws_place import AwsPlace
 from infra.platforms.published import Manifests, require_published
 from infra.platforms.stack import RunningStack, ServedModel, StackOutputs, configured_outputs
+from infra.storage.published import PublishedModels
 from infra.storage.s3 import S3ModelBucket, S3ModelBucketArgs
 
 if TYPE_CHECKING:
@@ -34,8 +35,9 @@ def declare(stack: RunningStack) -> StackOutputs:
     # The configuration refuses a stack without them.
     account, region = str(config.aws.account), str(config.aws.region)
     name = config.bucket.name or bucket_name(account=account, region=region, stack=stack.name)
-    manifests = require_published(config, stack.file_name, f"s3://{name}")
-    endpoints = read_archives(stack, f"s3://{name}", manifests)
+    bucket = PublishedModels(f"s3://{name}")
+    manifests = require_published(config, stack.file_name, bucket)
+    endpoints = read_archives(stack, bucket, manifests)
     place = _place(stack, account, region, name, manifests)
     cluster = _cluster(place)
     servers = serving_roles(place, cluster)

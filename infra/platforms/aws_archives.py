@@ -15,7 +15,7 @@ from infra.platforms.published import Manifests
 from infra.platforms.stack import RunningStack
 from infra.serving.sagemaker.images import image_for
 from infra.serving.sagemaker.settings import ServedVersion
-from infra.storage.published import read_archive
+from infra.storage.published import PublishedModels
 from model_export.archive.record import ArchiveRecord
 from model_export.layout import archive_path
 
@@ -25,7 +25,7 @@ DEFAULT_MACHINE: Final = "ml.m5.large"
 _READERS: Final = 16
 
 
-def read_archives(stack: RunningStack, bucket_url: str, manifests: Manifests) -> Archives:
+def read_archives(stack: RunningStack, bucket: PublishedModels, manifests: Manifests) -> Archives:
     """Find the archive and the image of every version that SageMaker is to serve.
 
     Those that have none are refused, all of them at once, before anything is declared.
@@ -40,7 +40,7 @@ def read_archives(stack: RunningStack, bucket_url: str, manifests: Manifests) ->
         return {}
     with ThreadPoolExecutor(min(_READERS, len(wanted))) as readers:
         records = dict(
-            zip(wanted, readers.map(lambda at: _record(bucket_url, *at), wanted), strict=True)
+            zip(wanted, readers.map(lambda at: _record(bucket, *at), wanted), strict=True)
         )
     found: dict[tuple[str, int], ServedVersion] = {}
     problems = []
@@ -49,7 +49,7 @@ def read_archives(stack: RunningStack, bucket_url: str, manifests: Manifests) ->
             found[name, version] = _served(
                 records[name, version],
                 how,
-                where=f"{bucket_url}/{archive_path(name, version)}",
+                where=f"{bucket.url}/{archive_path(name, version)}",
                 region=str(stack.config.aws.region),
                 exported_by=manifests[name, version].tensorflow_version,
             )
@@ -69,9 +69,9 @@ def _versions(model: ModelConfig) -> Iterator[tuple[str, int]]:
         yield "sagemaker.shadow.version", model.sagemaker.shadow.version
 
 
-def _record(bucket_url: str, model: str, version: int) -> ArchiveRecord | ServestackError:
+def _record(bucket: PublishedModels, model: str, version: int) -> ArchiveRecord | ServestackError:
     try:
-        return read_archive(bucket_url, model, version)
+        return bucket.archive(model, version)
     except ServestackError as error:
         return error
 

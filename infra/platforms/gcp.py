@@ -33,6 +33,7 @@ from infra.project.gcp_services import GcpServices, NeededServices, needed_servi
 from infra.serving.tf_serving.args import ClusterAccess
 from infra.serving.tf_serving.sources import ReadFromGcs
 from infra.storage.gcs import GcsModelBucket, GcsModelBucketArgs
+from infra.storage.published import PublishedModels
 
 
 def declare(stack: RunningStack) -> StackOutputs:
@@ -66,7 +67,7 @@ def _place(stack: RunningStack) -> GcpPlace:
     project, region = str(config.gcp.project), str(config.gcp.region)
     labels = stack_labels(stack.name, config.labels)
     name = config.bucket.name or bucket_name(project=project, stack=stack.name)
-    manifests = require_published(config, stack.file_name, f"gs://{name}")
+    manifests = require_published(config, stack.file_name, PublishedModels(f"gs://{name}"))
     provider = gcp.Provider(
         "gcp",
         gcp.ProviderArgs(

@@ -39,6 +39,7 @@ from infra.serving.tf_serving.sources import (
     ReadFromGcs,
 )
 from infra.storage.directory import bucket_path
+from infra.storage.published import PublishedModels
 
 _CLAIM: Final = "models"
 
@@ -52,7 +53,7 @@ def declare(stack: RunningStack) -> StackOutputs:
     with ThreadPoolExecutor(1) as asking:
         # The bucket and the cluster are asked at the same time.
         answer = asking.submit(ask_cluster, config.kubernetes.context, wanted)
-        manifests = require_published(config, stack.file_name, bucket)
+        manifests = require_published(config, stack.file_name, PublishedModels(bucket))
         found = answer.result()
     pools = (*_declared_pools(config), *found_pools(found.nodes))
     _require(

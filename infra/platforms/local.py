@@ -12,6 +12,7 @@ from infra.serving.local.server import LocalServerSpec
 from infra.serving.settings import ServingSettings
 from infra.storage.directory import bucket_path
 from infra.storage.local import LocalModelBucket, LocalModelBucketArgs
+from infra.storage.published import PublishedModels
 
 
 def declare(stack: RunningStack) -> StackOutputs:
@@ -20,7 +21,7 @@ def declare(stack: RunningStack) -> StackOutputs:
     path = bucket_path(
         config.bucket.path, checkout=stack.checkout, home=stack.home, stack=stack.name
     )
-    require_published(config, stack.file_name, path.as_uri())
+    require_published(config, stack.file_name, PublishedModels(path.as_uri()))
     bucket = LocalModelBucket(
         "models",
         LocalModelBucketArgs(path=path, force_destroy=config.bucket.force_destroy),

@@ -6,7 +6,7 @@ from typing import Final
 
 from infra.config import ModelConfig, StackConfig
 from infra.errors import ServestackError
-from infra.storage.published import read_version
+from infra.storage.published import PublishedModels
 from model_export.manifest import Manifest
 
 Manifests = Mapping[tuple[str, int], Manifest]
@@ -15,7 +15,7 @@ Manifests = Mapping[tuple[str, int], Manifest]
 _READERS: Final = 16
 
 
-def require_published(config: StackConfig, file_name: str, bucket_url: str) -> Manifests:
+def require_published(config: StackConfig, file_name: str, bucket: PublishedModels) -> Manifests:
     """Read every version that is named; refuse those that are not whole, all of them at once."""
     keys = {
         (model, version, key)
@@ -27,7 +27,7 @@ def require_published(config: StackConfig, file_name: str, bucket_url: str) -> M
         return {}
     with ThreadPoolExecutor(min(_READERS, len(versions))) as readers:
         found = dict(
-            zip(versions, readers.map(lambda at: _read(bucket_url, *at), versions), strict=True)
+            zip(versions, readers.map(lambda at: _read(bucket, *at), versions), strict=True)
         )
     problems = [
         f"{file_name}: servestack:models.{model}.{key}: {error}"
@@ -54,8 +54,8 @@ def _named_versions(model: ModelConfig) -> Iterator[tuple[str, int]]:
         yield "vertex.keep_versions", version
 
 
-def _read(bucket_url: str, model: str, version: int) -> Manifest | ServestackError:
+def _read(bucket: PublishedModels, model: str, version: int) -> Manifest | ServestackError:
     try:
-        return read_version(bucket_url, model, version)
+        return bucket.manifest(model, version)
     except ServestackError as error:
         return error

@@ -4,9 +4,10 @@ Knows no Pulumi. A cloud's client is imported by `model_export.store` when its k
 asked for, and found by that cloud's own default credentials.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from threading import Lock
 from urllib.parse import unquote, urlsplit
 
 from infra.errors import ServestackError
@@ -20,13 +21,22 @@ from model_export.verification import verify
 
 @dataclass(frozen=True)
 class PublishedModels:
-    """A bucket, opened when it is first asked, and kept open for what is asked next."""
+    """A bucket, opened when it is first asked, and kept open for what is asked next.
+
+    Many may ask at once: a client of their own would cost each of them more than the answer.
+    """
 
     url: str
+    _opening: Lock = field(default_factory=Lock, init=False, repr=False, compare=False)
 
     @cached_property
-    def _store(self) -> Store:
+    def _opened(self) -> Store:
         return open_store(self.url)
+
+    @property
+    def _store(self) -> Store:
+        with self._opening:
+            return self._opened
 
     def versions(self, model: str) -> tuple[int, ...]:
         """List a model's versions, ascending."""
@@ -99,16 +109,6 @@ class PublishedModels:
                 f"--store {self.url}"
             )
         return record
-
-
-def read_archive(bucket_url: str, model: str, version: int) -> ArchiveRecord:
-    """Read what is known of a version's archive."""
-    return PublishedModels(bucket_url).archive(model, version)
-
-
-def read_version(bucket_url: str, model: str, version: int) -> Manifest:
-    """Read a version's manifest; of a directory, its files are seen to stand as well."""
-    return PublishedModels(bucket_url).manifest(model, version)
 
 
 def directory_of(bucket_url: str) -> Path | None:

@@ -9,7 +9,7 @@ import pytest
 
 from infra.config import Platform, Target
 from infra.config.refusals import Place, accepted_fields
-from infra.storage.published import read_version
+from infra.storage.published import PublishedModels
 from model_export.archive.record import ArchiveRecord
 from model_export.manifest import Manifest
 from tests.aws.declaring import declared
@@ -93,10 +93,10 @@ def resources_of(raw: Mapping[str, Any], monkeypatch: pytest.MonkeyPatch) -> dic
 def test_a_field_that_is_taken_reaches_a_resource(
     place: Place, path: str, published: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def read(_: str, model: str, version: int) -> Manifest:
-        return read_version(published.as_uri(), model, version)
+    def read(_: PublishedModels, model: str, version: int) -> Manifest:
+        return at_hand(model, version)
 
-    def archived(_: str, model: str, version: int) -> ArchiveRecord:
+    def archived(_: PublishedModels, model: str, version: int) -> ArchiveRecord:
         return ArchiveRecord(
             model=model,
             version=version,
@@ -106,8 +106,9 @@ def test_a_field_that_is_taken_reaches_a_resource(
         )
 
     # Whatever the bucket is called, its content is the one at hand.
-    monkeypatch.setattr("infra.platforms.published.read_version", read)
-    monkeypatch.setattr("infra.platforms.aws_archives.read_archive", archived)
+    at_hand = PublishedModels(published.as_uri()).manifest
+    monkeypatch.setattr(PublishedModels, "manifest", read)
+    monkeypatch.setattr(PublishedModels, "archive", archived)
     changed = merged(around(path, place), stack_with(path, place))
     if place.target is Target.SAGEMAKER and path.startswith("models."):
         del changed["cluster"]  # nothing of it is the model's, and it is large

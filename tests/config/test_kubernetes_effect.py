@@ -11,7 +11,7 @@ from infra.compute.questions import Found, Wanted
 from infra.config import Platform, Target
 from infra.config.refusals import Place, accepted_fields
 from infra.program import main
-from infra.storage.published import read_version
+from infra.storage.published import PublishedModels
 from model_export.manifest import Manifest
 from tests.config.examples import merged, stack_with
 from tests.config.release_examples import COMMAND_FIELDS
@@ -92,11 +92,12 @@ def roomy_cluster(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_field_that_is_taken_reaches_a_resource(
     path: str, published: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def read(_: str, model: str, version: int) -> Manifest:
-        return read_version(published.as_uri(), model, version)
+    def read(_: PublishedModels, model: str, version: int) -> Manifest:
+        return at_hand(model, version)
 
     # Whatever the bucket is called, its content is the one at hand.
-    monkeypatch.setattr("infra.platforms.published.read_version", read)
+    at_hand = PublishedModels(published.as_uri()).manifest
+    monkeypatch.setattr(PublishedModels, "manifest", read)
     changed = merged(around(path), stack_with(path, PLACE))
     plain = replaced(changed, path.replace("*", "heart").split("."), OTHERS.get(path))
     if path in {"bucket.url", "bucket.path"}:

@@ -11,7 +11,7 @@ import pytest
 
 from infra.config import Platform, Target
 from infra.config.refusals import Place, accepted_fields
-from infra.platforms import published
+from infra.storage.published import PublishedModels
 from model_export.manifest import Manifest
 from tests.config.examples import merged, stack_with
 from tests.config.release_examples import COMMAND_FIELDS
@@ -48,10 +48,10 @@ AROUND: dict[str, dict[str, Any]] = {
 
 @pytest.fixture(autouse=True)
 def everything_is_published() -> Iterator[None]:
-    def manifest(_url: str, model: str, version: int) -> Manifest:
+    def manifest(_: PublishedModels, model: str, version: int) -> Manifest:
         return bare_manifest(model, version)
 
-    with patch.object(published, "read_version", manifest):
+    with patch.object(PublishedModels, "manifest", manifest):
         yield
 
 

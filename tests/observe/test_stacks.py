@@ -10,6 +10,7 @@ import pytest
 from infra.compute.questions import Found, Wanted
 from infra.config import ConfigError, parse_stack
 from infra.program import main
+from infra.storage.published import PublishedModels
 from model_export.archive.record import ArchiveRecord
 from model_export.manifest import Manifest
 from tests.aws.declaring import declared as declared_on_aws
@@ -223,10 +224,10 @@ def test_mails_are_refused_where_nobody_would_send_them() -> None:
 
 @pytest.fixture
 def everything_is_published(monkeypatch: pytest.MonkeyPatch) -> None:
-    def read(_: str, model: str, version: int) -> Manifest:
+    def read(_: PublishedModels, model: str, version: int) -> Manifest:
         return bare_manifest(model, version, tensorflow="2.15.1")
 
-    def archived(_: str, model: str, version: int) -> ArchiveRecord:
+    def archived(_: PublishedModels, model: str, version: int) -> ArchiveRecord:
         return ArchiveRecord(
             model=model,
             version=version,
@@ -235,8 +236,8 @@ def everything_is_published(monkeypatch: pytest.MonkeyPatch) -> None:
             sha256="0" * 64,
         )
 
-    monkeypatch.setattr("infra.platforms.published.read_version", read)
-    monkeypatch.setattr("infra.platforms.aws_archives.read_archive", archived)
+    monkeypatch.setattr(PublishedModels, "manifest", read)
+    monkeypatch.setattr(PublishedModels, "archive", archived)
 
 
 @pytest.mark.usefixtures("everything_is_published")

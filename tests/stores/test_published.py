@@ -1,5 +1,6 @@
 """What infra reads of a bucket, of each kind: the same answers and the same refusals."""
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from model_export.content import content_of
 from model_export.object_store import ObjectStore
 from model_export.publish import publish
 from model_export.retention import delete
-from model_export.store import Store
+from model_export.store import Store, open_store
 from tests.stores.conftest import MakeModel
 
 
@@ -41,6 +42,22 @@ def test_versions_are_listed_and_the_newest_is_known(bucket: PublishedModels) ->
     assert bucket.versions("heart") == (1, 2, 10)
     assert bucket.newest("heart") == 10
     assert bucket.newest("digits") is None
+
+
+def test_those_who_read_at_the_same_time_share_one_client(
+    bucket: PublishedModels, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened = []
+
+    def opening(url: str) -> Store:
+        opened.append(url)
+        return open_store(url)
+
+    monkeypatch.setattr("infra.storage.published.open_store", opening)
+    with ThreadPoolExecutor(16) as readers:
+        found = readers.map(lambda _: bucket.versions("heart"), range(16))
+        assert set(found) == {(1, 2, 10)}
+    assert opened == [bucket.url]
 
 
 def test_a_whole_version_is_verified(bucket: PublishedModels) -> None:
