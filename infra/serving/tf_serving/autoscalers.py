@@ -3,19 +3,8 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
-from pulumi_kubernetes.autoscaling.v2 import (
-    CrossVersionObjectReferenceArgs,
-    ExternalMetricSourceArgs,
-    HorizontalPodAutoscalerBehaviorArgs,
-    HorizontalPodAutoscalerSpecArgs,
-    HPAScalingPolicyArgs,
-    HPAScalingRulesArgs,
-    MetricIdentifierArgs,
-    MetricSpecArgs,
-    MetricTargetArgs,
-    PodsMetricSourceArgs,
-    ResourceMetricSourceArgs,
-)
+# Loaded by the SDK at the first autoscaler, which most models have not.
+from pulumi_kubernetes import autoscaling
 from pulumi_kubernetes.meta.v1 import LabelSelectorArgs
 from pulumi_kubernetes.policy.v1 import PodDisruptionBudgetSpecArgs
 
@@ -34,35 +23,39 @@ _GPU_DOWN_WINDOW_SECONDS: Final = 900
 
 def autoscaler(
     args: KubernetesModelArgs, server: Server, scaling: Scaling
-) -> HorizontalPodAutoscalerSpecArgs:
+) -> "autoscaling.v2.HorizontalPodAutoscalerSpecArgs":
     """Give the HorizontalPodAutoscaler of one server."""
     on_gpu = args.gpu is not None
-    return HorizontalPodAutoscalerSpecArgs(
-        scale_target_ref=CrossVersionObjectReferenceArgs(
+    return autoscaling.v2.HorizontalPodAutoscalerSpecArgs(
+        scale_target_ref=autoscaling.v2.CrossVersionObjectReferenceArgs(
             api_version="apps/v1", kind="Deployment", name=server.name
         ),
         min_replicas=scaling.min_replicas,
         max_replicas=scaling.max_replicas,
         metrics=_metrics(args, server, scaling),
-        behavior=HorizontalPodAutoscalerBehaviorArgs(
-            scale_up=HPAScalingRulesArgs(
+        behavior=autoscaling.v2.HorizontalPodAutoscalerBehaviorArgs(
+            scale_up=autoscaling.v2.HPAScalingRulesArgs(
                 stabilization_window_seconds=(
                     _GPU_UP_WINDOW_SECONDS if on_gpu else _UP_WINDOW_SECONDS
                 ),
                 select_policy="Max",
                 policies=[
-                    HPAScalingPolicyArgs(type="Percent", value=100, period_seconds=60),
-                    HPAScalingPolicyArgs(type="Pods", value=2, period_seconds=60),
+                    autoscaling.v2.HPAScalingPolicyArgs(
+                        type="Percent", value=100, period_seconds=60
+                    ),
+                    autoscaling.v2.HPAScalingPolicyArgs(type="Pods", value=2, period_seconds=60),
                 ],
             ),
-            scale_down=HPAScalingRulesArgs(
+            scale_down=autoscaling.v2.HPAScalingRulesArgs(
                 stabilization_window_seconds=(
                     _GPU_DOWN_WINDOW_SECONDS if on_gpu else _DOWN_WINDOW_SECONDS
                 ),
                 select_policy="Min",
                 policies=[
-                    HPAScalingPolicyArgs(type="Percent", value=50, period_seconds=60),
-                    HPAScalingPolicyArgs(type="Pods", value=2, period_seconds=60),
+                    autoscaling.v2.HPAScalingPolicyArgs(
+                        type="Percent", value=50, period_seconds=60
+                    ),
+                    autoscaling.v2.HPAScalingPolicyArgs(type="Pods", value=2, period_seconds=60),
                 ],
             ),
         ),
@@ -103,13 +96,18 @@ def disruption_budget(
     )
 
 
-def _metrics(args: KubernetesModelArgs, server: Server, scaling: Scaling) -> list[MetricSpecArgs]:
+def _metrics(
+    args: KubernetesModelArgs, server: Server, scaling: Scaling
+) -> "list[autoscaling.v2.MetricSpecArgs]":
     metrics = []
     if scaling.cpu_percent is not None:
-        target = MetricTargetArgs(type="Utilization", average_utilization=scaling.cpu_percent)
+        target = autoscaling.v2.MetricTargetArgs(
+            type="Utilization", average_utilization=scaling.cpu_percent
+        )
         metrics.append(
-            MetricSpecArgs(
-                type="Resource", resource=ResourceMetricSourceArgs(name="cpu", target=target)
+            autoscaling.v2.MetricSpecArgs(
+                type="Resource",
+                resource=autoscaling.v2.ResourceMetricSourceArgs(name="cpu", target=target),
             )
         )
     if scaling.gpu_duty_cycle_percent is not None:
@@ -119,7 +117,9 @@ def _metrics(args: KubernetesModelArgs, server: Server, scaling: Scaling) -> lis
     return metrics
 
 
-def _gpu_metric(args: KubernetesModelArgs, server: Server, scaling: Scaling) -> MetricSpecArgs:
+def _gpu_metric(
+    args: KubernetesModelArgs, server: Server, scaling: Scaling
+) -> "autoscaling.v2.MetricSpecArgs":
     percent = scaling.gpu_duty_cycle_percent
     if "|" not in scaling.gpu_metric:
         return _pods_metric(scaling.gpu_metric, percent)
@@ -128,22 +128,22 @@ def _gpu_metric(args: KubernetesModelArgs, server: Server, scaling: Scaling) -> 
         "resource.labels.namespace_name": args.namespace,
         "resource.labels.container_name": server.name,
     }
-    return MetricSpecArgs(
+    return autoscaling.v2.MetricSpecArgs(
         type="External",
-        external=ExternalMetricSourceArgs(
-            metric=MetricIdentifierArgs(
+        external=autoscaling.v2.ExternalMetricSourceArgs(
+            metric=autoscaling.v2.MetricIdentifierArgs(
                 name=scaling.gpu_metric, selector=LabelSelectorArgs(match_labels=which)
             ),
-            target=MetricTargetArgs(type="AverageValue", average_value=str(percent)),
+            target=autoscaling.v2.MetricTargetArgs(type="AverageValue", average_value=str(percent)),
         ),
     )
 
 
-def _pods_metric(name: str, average: int | None) -> MetricSpecArgs:
-    return MetricSpecArgs(
+def _pods_metric(name: str, average: int | None) -> "autoscaling.v2.MetricSpecArgs":
+    return autoscaling.v2.MetricSpecArgs(
         type="Pods",
-        pods=PodsMetricSourceArgs(
-            metric=MetricIdentifierArgs(name=name),
-            target=MetricTargetArgs(type="AverageValue", average_value=str(average)),
+        pods=autoscaling.v2.PodsMetricSourceArgs(
+            metric=autoscaling.v2.MetricIdentifierArgs(name=name),
+            target=autoscaling.v2.MetricTargetArgs(type="AverageValue", average_value=str(average)),
         ),
     )

@@ -9,9 +9,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import pulumi
+from pulumi_kubernetes import autoscaling
 from pulumi_kubernetes.apiextensions import CustomResource
 from pulumi_kubernetes.apps.v1 import Deployment
-from pulumi_kubernetes.autoscaling.v2 import HorizontalPodAutoscaler
 from pulumi_kubernetes.core.v1 import ConfigMap, Service, ServiceAccount
 from pulumi_kubernetes.meta.v1 import ObjectMetaArgs
 from pulumi_kubernetes.networking.v1 import Ingress, NetworkPolicy
@@ -112,7 +112,7 @@ class KubernetesModel(pulumi.ComponentResource):
                 autoscalers.scaled_object(server, scaling),
             )  # fmt: skip
         elif scaling.is_automatic:
-            HorizontalPodAutoscaler(
+            autoscaling.v2.HorizontalPodAutoscaler(
                 self._key(server.track),
                 metadata=self._metadata(server.name),
                 spec=autoscalers.autoscaler(args, server, scaling),

@@ -11,7 +11,9 @@ from typing import Final, Literal
 from urllib.parse import urlsplit
 
 import pulumi
-from pulumi_kubernetes.batch.v1 import Job, JobSpecArgs
+
+# Loaded by the SDK at the first Job, which most stacks have not.
+from pulumi_kubernetes import batch
 from pulumi_kubernetes.core.v1 import (
     ConfigMap,
     ConfigMapVolumeSourceArgs,
@@ -126,7 +128,7 @@ class Conversion(pulumi.ComponentResource):
         specification = job(args, config_map=config_map, labels=labels)
         # A Job cannot be changed: another specification is another Job.
         digest = specification_digest(specification)
-        made = Job(
+        made = batch.v1.Job(
             name,
             metadata=ObjectMetaArgs(
                 name=content_name(f"{args.of.model}-tensorrt", content=digest),
@@ -151,9 +153,11 @@ def script_files(args: ConversionArgs) -> Mapping[str, str]:
     }
 
 
-def job(args: ConversionArgs, *, config_map: str, labels: Mapping[str, str]) -> JobSpecArgs:
+def job(
+    args: ConversionArgs, *, config_map: str, labels: Mapping[str, str]
+) -> "batch.v1.JobSpecArgs":
     """Give the Job: fetch, convert, publish, one after the other in one pod."""
-    return JobSpecArgs(
+    return batch.v1.JobSpecArgs(
         backoff_limit=_TRIES - 1,
         active_deadline_seconds=_DEADLINE_SECONDS,
         template=PodTemplateSpecArgs(

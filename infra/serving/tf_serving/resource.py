@@ -7,11 +7,11 @@ methods, so that a preview does not.
 """
 
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Final
 
 import pulumi
 from pulumi import dynamic
-from pydantic import TypeAdapter
 
 from infra.errors import ServestackError
 from infra.serving.settings import ServingSettings
@@ -40,13 +40,24 @@ class RolloutSpec:
     live: LiveSpec | None = None
 
 
-_SPEC: Final = TypeAdapter(RolloutSpec)
 _SPEC_KEYS: Final = frozenset(RolloutSpec.__dataclass_fields__)
+
+
+@cache
+def _adapter() -> Any:
+    from pydantic import TypeAdapter  # noqa: PLC0415 - see the module's docstring
+
+    return TypeAdapter(RolloutSpec)
 
 
 def _spec(props: dict[str, Any]) -> RolloutSpec:
     # Numbers come back from the engine as floats; the adapter makes them what they were.
-    return _SPEC.validate_python({key: props[key] for key in _SPEC_KEYS if key in props})
+    spec: RolloutSpec = _adapter().validate_python(_said(props))
+    return spec
+
+
+def _said(props: dict[str, Any]) -> dict[str, Any]:
+    return {key: props[key] for key in _SPEC_KEYS if key in props}
 
 
 class RolloutProvider(dynamic.ResourceProvider):
@@ -56,6 +67,8 @@ class RolloutProvider(dynamic.ResourceProvider):
 
     def diff(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> dynamic.DiffResult:
         """Compare what was waited for; how the cluster is reached changes nothing in it."""
+        if (_said(_olds), _access(_olds)) == (_said(_news), _access(_news)):
+            return dynamic.DiffResult(changes=False)
         old, new = _spec(_olds), _spec(_news)
         moved = (old.namespace, old.deployment) != (new.namespace, new.deployment)
         return dynamic.DiffResult(
@@ -167,7 +180,7 @@ class Rollout(dynamic.Resource, module="servestack", name="Rollout"):
         opts: pulumi.ResourceOptions,
     ) -> None:
         props = {
-            **_SPEC.dump_python(spec, mode="json"),
+            **_adapter().dump_python(spec, mode="json"),
             "kubeconfig": kubeconfig,
             "context": context,
         }
