@@ -9,7 +9,6 @@ which is this project's: the environment that the engine runs in has it first.
 
 import base64
 import contextlib
-import importlib.metadata
 import json
 import os
 import platform
@@ -27,6 +26,7 @@ import grpc
 from google.protobuf import empty_pb2
 
 from tools.engine import bare_sdk
+from tools.engine.pins import VERSION
 
 if __name__ == "__main__":
     # The engine starts two hosts for each command, and waits for both.
@@ -84,8 +84,7 @@ def required_package(file: Path) -> plugin_pb2.PackageDependency | None:
     if not content.get("resource"):
         return None
     distribution = file.parent.name.replace("_", "-")
-    beside = importlib.metadata.distributions(name=distribution, path=[str(file.parents[1])])
-    version = content.get("version") or next((found.version for found in beside), "")
+    version = content.get("version") or _installed_version(distribution, file.parents[1])
     package = plugin_pb2.PackageDependency(
         name=content.get("name") or distribution.removeprefix("pulumi-"),
         kind="resource",
@@ -97,6 +96,13 @@ def required_package(file: Path) -> plugin_pb2.PackageDependency | None:
         package.parameterization.version = parameters["version"]
         package.parameterization.value = base64.b64decode(parameters["value"])
     return package
+
+
+def _installed_version(distribution: str, folder: Path) -> str:
+    from importlib import metadata  # noqa: PLC0415 - slow to load, and hardly ever needed
+
+    found = metadata.distributions(name=distribution, path=[str(folder)])
+    return next((one.version for one in found), "")
 
 
 def stop(process: subprocess.Popen[bytes]) -> None:
@@ -133,7 +139,7 @@ class LanguageHost(language_pb2_grpc.LanguageRuntimeServicer):
         return language_pb2.LanguageHandshakeResponse()
 
     def GetPluginInfo(self, _request: Any, _context: Any) -> Any:
-        return plugin_pb2.PluginInfo(version=importlib.metadata.version("pulumi"))
+        return plugin_pb2.PluginInfo(version=VERSION)
 
     def About(self, _request: Any, _context: Any) -> Any:
         return language_pb2.AboutResponse(
