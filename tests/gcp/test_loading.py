@@ -48,6 +48,8 @@ def test_the_program_of_a_stack_on_google_cloud_loads_only_what_it_uses() -> Non
     for big in (
         "pulumi_gcp.compute.network",
         "pulumi_aws",
+        "pulumi_kubernetes.autoscaling.v2.HorizontalPodAutoscaler",
+        "pulumi_kubernetes.batch.v1.Job",
         "tensorflow",
         "google.cloud.aiplatform",
         "google.cloud.aiplatform_v1",
