@@ -179,7 +179,7 @@ def _named_target(
     if entry.models is None:
         raise NoTargetError(
             f"What update {to} released is not known: its servestack:models is encrypted or of an "
-            "unknown form. Release by number: servestack release MODEL=VERSION"
+            "unknown form. Release by number, with `servestack release`."
         )
     back = dict(_then(entry, scope))
     return Target(update=entry, models=back, notes=_notes(entry, scope, back))

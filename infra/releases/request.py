@@ -65,6 +65,8 @@ def requested_releases(
     request: ReleaseRequest,
     now: Mapping[str, ModelRelease],
     first_shares: Mapping[str, int] | None = None,
+    *,
+    stack: str,
 ) -> tuple[dict[str, ModelRelease], list[str]]:
     """Give each named model's release, from the one that is configured now, and what is wrong."""
     problems: list[str] = []
@@ -78,12 +80,12 @@ def requested_releases(
         elif not isinstance(now[model].version, int):
             problems.append(
                 f"{model}: a canary needs a stable version beside it, and {model} is "
-                f"{now[model]}. Release one first: servestack release {model}={version}"
+                f"{now[model]}. Release one first: servestack release -s {stack} {model}={version}"
             )
         elif now[model].version == version:
             problems.append(
                 f"{model}: version {version} is the stable one; a canary is another. "
-                f"To end a trial without it: servestack release {model}={version}"
+                f"To end a trial without it: servestack release -s {stack} {model}={version}"
             )
         else:
             share = request.canary_share

@@ -41,6 +41,11 @@ class StackFile:
     config: StackConfig
 
     @property
+    def stack(self) -> str:
+        """Give the name that commands take after -s."""
+        return self.path.name.removeprefix("Pulumi.").removesuffix(".yaml")
+
+    @property
     def releases(self) -> Mapping[str, ModelRelease]:
         """Give what is configured for each model."""
         return {name: release_of(model) for name, model in self.config.models.items()}
@@ -78,10 +83,9 @@ def plan_rollout(
 ) -> Plan:
     """Edit the file in memory, and let the configuration judge the result."""
     if file.config.paused:
-        stack = file.path.name.removeprefix("Pulumi.").removesuffix(".yaml")
         raise PausedError(
-            f"Stack {stack} is paused, so nothing could be seen to answer. "
-            f"Run first: servestack resume -s {stack}"
+            f"Stack {file.stack} is paused, so nothing could be seen to answer. "
+            f"Run first: servestack resume -s {file.stack}"
         )
     content = with_releases(file.content, file.releases, after, name=file.path.name)
     with tempfile.TemporaryDirectory() as scratch:
@@ -117,7 +121,8 @@ def roll_out(
         outputs = engine.up(message)
         updated = True
         if plan.file.config.paused:
-            engine.say("  The stack is paused: nothing serves until servestack resume")
+            resume = f"servestack resume -s {plan.file.stack}"
+            engine.say(f"  The stack is paused: nothing serves until {resume}")
         else:
             require_answers(outputs, plan.after, plan.manifests, insist=insist, say=engine.say)
     except UpdateRunningError as error:
@@ -127,7 +132,8 @@ def roll_out(
         raise OperationFailedError(f"{error}\n{ending}") from error
     except BaseException:
         engine.say(
-            _restore_file(plan) or f"{_as_before(plan)} To bring the stack to it: servestack up"
+            _restore_file(plan)
+            or f"{_as_before(plan)} To bring the stack to it: servestack up -s {plan.file.stack}"
         )
         raise
     return outputs
@@ -137,10 +143,13 @@ def _put_back(engine: StackEngine, plan: Plan, why: str, *, updated: bool) -> st
     """Undo what was begun, as far as it can be; say how things stand now."""
     if plan.content == plan.file.content:
         name = plan.file.path.name
-        return f"{name} said so before and is left as it is. To go back: servestack rollback"
+        return (
+            f"{name} said so before and is left as it is. "
+            f"To go back: servestack rollback -s {plan.file.stack}"
+        )
     problem = _restore_file(plan)
     if problem is not None:
-        return f"{problem} Put it right by hand, then: servestack up"
+        return f"{problem} Put it right by hand, then: servestack up -s {plan.file.stack}"
     reason = _gist(why)
     try:
         if updated:
@@ -152,7 +161,7 @@ def _put_back(engine: StackEngine, plan: Plan, why: str, *, updated: bool) -> st
         again = "" if str(error) == why else f"\n{error}"
         return (
             f"{_as_before(plan)} But the stack could not be brought back to it. "
-            f"Try: servestack up{again}"
+            f"Try: servestack up -s {plan.file.stack}{again}"
         )
     before = ", ".join(f"{model} {plan.file.releases[model]}" for model in plan.after)
     return f"{_as_before(plan)} So is the stack: {before}."

@@ -41,13 +41,16 @@ def model_statuses(
     configured: Mapping[str, ModelRelease],
     outputs: Mapping[str, Any],
     history: Sequence[Release] = (),
+    *,
+    stack: str,
 ) -> list[ModelStatus]:
-    """Compare the sides, and ask each deployed model."""
+    """Compare the sides, and ask each deployed model; `stack` is for the commands that it tells."""
+    remedy = f"run: servestack up -s {stack}"
     deployed: Mapping[str, Any] = outputs.get("models") or {}
     names = list(dict.fromkeys([*configured, *deployed]))
 
     def status(name: str) -> ModelStatus:
-        return _status(name, configured.get(name), deployed.get(name), history)
+        return _status(name, configured.get(name), deployed.get(name), history, remedy)
 
     with ThreadPoolExecutor(_ASKERS) as askers:
         return list(askers.map(status, names))
@@ -58,9 +61,11 @@ def _status(
     configured: ModelRelease | None,
     output: Mapping[str, Any] | None,
     history: Sequence[Release],
+    remedy: str,
 ) -> ModelStatus:
     if output is None:
-        problem = _undeployed(configured)
+        is_wanted = configured is not None and configured.version is not None
+        problem = f"not deployed; {remedy}" if is_wanted else None
         return ModelStatus(
             model=name, configured=configured, deployed=None, states={}, problem=problem
         )
@@ -78,22 +83,19 @@ def _status(
         grpc=output.get("grpc"),
     )
     if configured is None:
-        return replace(status, problem="deployed, but not configured any more; run: servestack up")
+        return replace(status, problem=f"deployed, but not configured any more; {remedy}")
     differs = (configured.version, configured.canary) != (deployed.version, deployed.canary)
     if deployed.version is not None:
         # Of labels the outputs tell nothing.
-        status = _asked(status, deployed if differs else configured, output)
+        status = _asked(status, deployed if differs else configured, output, remedy)
     if differs:
-        return replace(status, problem="what is configured is not deployed; run: servestack up")
+        return replace(status, problem=f"what is configured is not deployed; {remedy}")
     return status
 
 
-def _undeployed(configured: ModelRelease | None) -> str | None:
-    is_wanted = configured is not None and configured.version is not None
-    return "not deployed; run: servestack up" if is_wanted else None
-
-
-def _asked(status: ModelStatus, release: ModelRelease, output: Mapping[str, Any]) -> ModelStatus:
+def _asked(
+    status: ModelStatus, release: ModelRelease, output: Mapping[str, Any], remedy: str
+) -> ModelStatus:
     is_local = output.get("target") == "local"
     try:
         with open_door(status.model, output) as door:
@@ -105,7 +107,7 @@ def _asked(status: ModelStatus, release: ModelRelease, output: Mapping[str, Any]
             answer = door.unanswered(release)
     except UnreachableError as error:
         return replace(status, unreachable=str(error))
-    problem = f"{answer}; run: servestack up" if answer else None
+    problem = f"{answer}; {remedy}" if answer else None
     return replace(status, states=states, problem=problem)
 
 

@@ -33,7 +33,7 @@ def test_labels_need_to_know_whose_they_are() -> None:
 
 def test_a_release_replaces_the_version_and_ends_a_trial() -> None:
     now = {"heart": ModelRelease(version=1, canary=Canary(version=2, share=10))}
-    after, problems = requested_releases(parse_request(["heart=2"]), now)
+    after, problems = requested_releases(parse_request(["heart=2"]), now, stack="dev")
     assert not problems
     assert after == {"heart": ModelRelease(version=2)}
     assert describe_changes(now, after) == ["heart: 1, canary 2 at 10 % → 2"]
@@ -42,13 +42,13 @@ def test_a_release_replaces_the_version_and_ends_a_trial() -> None:
 def test_a_canary_stands_beside_the_stable_version() -> None:
     request = parse_request(["heart=2"], canary_share=10, labels=["trial=2"])
     trial = ModelRelease(version=1, canary=Canary(version=2, share=10), labels={"trial": 2})
-    assert requested_releases(request, NOW) == ({"heart": trial}, [])
+    assert requested_releases(request, NOW, stack="dev") == ({"heart": trial}, [])
 
 
 def test_what_the_stack_cannot_have_is_refused_with_what_to_do() -> None:
     request = parse_request(["heart=1", "digits=1", "liver=1"], canary_share=5)
-    after, (heart, digits, liver) = requested_releases(request, NOW)
+    after, (heart, digits, liver) = requested_releases(request, NOW, stack="dev")
     assert after == {}
     assert "version 1 is the stable one" in heart
-    assert "servestack release digits=1" in digits
+    assert "servestack release -s dev digits=1" in digits
     assert liver == "liver: the stack declares no such model; it declares: heart, digits"

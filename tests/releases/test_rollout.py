@@ -41,7 +41,7 @@ def test_a_failure_that_stands_against_the_way_back_too_is_told_once(tmp_path: P
 
     assert str(failed.value) == (
         f"{REFUSAL}\nPulumi.local.yaml is as it was before. But the stack could not be brought "
-        "back to it. Try: servestack up"
+        "back to it. Try: servestack up -s local"
     )
     assert engine.messages[1] == (
         "Put back after a failed update: Port 18777 is in use by another program."

@@ -159,7 +159,7 @@ def test_where_even_the_way_back_is_cut_it_says_what_to_do(shared: Shared) -> No
         Fault(call="delete", type="kubernetes:core/v1:ConfigMap", message=gone),
     )
     failed = shared.desk.run("release", "heart=2", "--yes", expect=1)
-    assert "But the stack could not be brought back to it. Try: servestack up" in failed.stderr
+    assert "But the stack could not be brought back to it. Try: servestack up -s" in failed.stderr
     assert shared.desk.file.read_bytes() == before
     shared.cloud.order()
     shared.desk.run("up", "--yes")

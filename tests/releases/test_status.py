@@ -25,7 +25,9 @@ OUTPUT: dict[str, Any] = {
 
 def status(configured: ModelRelease, output: dict[str, Any], *history: Any) -> ModelStatus:
     releases = parse_history(json.dumps(history[::-1]))
-    (found,) = model_statuses({"heart": configured}, {"models": {"heart": output}}, releases)
+    (found,) = model_statuses(
+        {"heart": configured}, {"models": {"heart": output}}, releases, stack="dev"
+    )
     return found
 
 
@@ -65,9 +67,9 @@ def test_what_differs_is_told_whatever_answers() -> None:
     found = status(ModelRelease(version=2), OUTPUT)
     assert "is not deployed" in str(found.problem)
     assert found.unreachable == "heart has no address that could be asked"
-    (gone,) = model_statuses({}, {"models": {"heart": OUTPUT}})
+    (gone,) = model_statuses({}, {"models": {"heart": OUTPUT}}, stack="dev")
     assert "not configured any more" in str(gone.problem)
-    (missing,) = model_statuses({"heart": TRIAL}, {})
-    assert missing.problem == "not deployed; run: servestack up"
-    (declared,) = model_statuses({"heart": ModelRelease()}, {})
+    (missing,) = model_statuses({"heart": TRIAL}, {}, stack="dev")
+    assert missing.problem == "not deployed; run: servestack up -s dev"
+    (declared,) = model_statuses({"heart": ModelRelease()}, {}, stack="dev")
     assert declared.problem is None

@@ -37,7 +37,7 @@ Action = Wait | Advance | Abort
 def decide(trial: Trial, verdict: Verdict, now: datetime) -> Action:
     """Abort at once on what is bad; go on only after the pause, and on what is good."""
     if trial.since is None:
-        return Wait(reason="its present share is not deployed; run: servestack up")
+        return Wait(reason="its present share is not deployed: bring the stack up first")
     if verdict.outcome is Outcome.BAD:
         return Abort(reason="; ".join(verdict.reasons))
     pause = timedelta(seconds=trial.rollout.pause_seconds)

@@ -60,7 +60,7 @@ def answer_plan(plan: Plan, result: str, outputs: Mapping[str, Any], *, as_json:
             "nothing to do": f"{name} {release}: serves already, nothing to do",
             "dry run": f"{name}: would be {release}; nothing was changed",
             "written": f"{name} {release}: written to {plan.file.path.name}; "
-            "to bring the stack to it: servestack up",
+            f"to bring the stack to it: servestack up -s {plan.file.stack}",
         }
         address = (outputs.get("models", {}).get(name) or {}).get("rest")
         at = f", {address}" if address else ""

@@ -61,7 +61,7 @@ def command(
     if follow and looks and not any(look.trial.rollout.automatic for look in looks):
         raise RefusedError(
             "No trial is automatic. Write rollout: {automatic: true}, or decide by hand: "
-            "servestack promote MODEL, or servestack abort MODEL"
+            f"servestack promote -s {stack} MODEL, or servestack abort -s {stack} MODEL"
         )
     session.confirm(f"Let trials of stack {stack} change it?", yes=yes, confirmed=confirmed)
     deadline = None if timeout_seconds is None else time.monotonic() + timeout_seconds

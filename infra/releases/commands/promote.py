@@ -74,7 +74,7 @@ def trial_of(session: Session, file: StackFile, model: str) -> Trial:
     if model not in known:
         there = f"On trial: {', '.join(known)}" if known else "No model is on trial"
         raise RefusedError(
-            f"{model} has no canary. {there}. To begin: servestack release {model}=VERSION "
-            "--canary first"
+            f"{model} has no canary. {there}. To begin: "
+            f"servestack release -s {session.engine.stack} {model}=VERSION --canary first"
         )
     return known[model]

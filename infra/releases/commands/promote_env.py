@@ -75,7 +75,7 @@ def command(  # noqa: PLR0913 - one parameter for each option
             found = replace(found, version=copy(session, found))
         asked = ReleaseRequest(versions={model: int(found.version or 0)}, canary_share=share)
         first = {name: file.config.rollout_of(name).steps[0] for name in file.releases}
-        after, problems = requested_releases(asked, file.releases, first)
+        after, problems = requested_releases(asked, file.releases, first, stack=target)
         plan = session.plan(file, after, outputs, problems)
         if not plan.changes and is_serving(outputs, after, plan.manifests):
             return answer_plan(plan, "nothing to do", outputs, as_json=as_json)

@@ -85,7 +85,7 @@ def command(  # noqa: PLR0913 - one parameter for each option
         file = session.read()
         outputs = session.outputs()
         first = {name: file.config.rollout_of(name).steps[0] for name in file.releases}
-        after, problems = request.requested_releases(asked, file.releases, first)
+        after, problems = request.requested_releases(asked, file.releases, first, stack=stack)
         plan = session.plan(file, after, outputs, problems)
         if not plan.changes and is_serving(outputs, after, plan.manifests):
             return answer_plan(plan, "nothing to do", outputs, as_json=as_json)

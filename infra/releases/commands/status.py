@@ -66,4 +66,4 @@ def _look(session: Session) -> list[ModelStatus]:
     configured = session.read().releases
     outputs = session.deployed()
     history = parse_history(session.engine.history()) if outputs else ()
-    return model_statuses(configured, outputs, history)
+    return model_statuses(configured, outputs, history, stack=session.engine.stack)

@@ -38,7 +38,7 @@ def metric_source(
     if model.target is Target.SAGEMAKER:
         raise ServestackError(
             f"{trial.model} is served by SageMaker, whose metrics no gate reads yet. Decide by "
-            f"hand: servestack promote {trial.model}, or servestack abort {trial.model}"
+            "hand, with `servestack promote` or `servestack abort`."
         )
     is_google = config.platform is Platform.GCP and gate.prometheus is None
     url = gate.prometheus or monitoring_address(config.gcp.project or "")
@@ -94,5 +94,5 @@ def _deployed_model(trial: Trial, output: Mapping[str, Any], version: int) -> tu
     except (KeyError, TypeError) as error:
         raise ServestackError(
             f"The stack's outputs do not say which deployed model version {version} of "
-            f"{trial.model} is. Bring the stack up to date: servestack up"
+            f"{trial.model} is. Bring the stack up to date with `servestack up`."
         ) from error

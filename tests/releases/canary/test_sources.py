@@ -97,7 +97,7 @@ def test_vertex_is_judged_by_cloud_monitoring() -> None:
 
 
 def test_sagemaker_is_left_to_people() -> None:
-    with pytest.raises(ServestackError, match="servestack promote heart"):
+    with pytest.raises(ServestackError, match="servestack promote"):
         source("aws", {}, {"target": "sagemaker"})
 
 
