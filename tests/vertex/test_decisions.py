@@ -501,6 +501,15 @@ def test_a_diff_sees_what_changed_and_what_needs_another_thing() -> None:
     assert changed(TrafficProvider(), traffic_spec(v1=100), traffic_spec(v2=100)) == (True, [])
 
 
+def test_another_host_of_the_api_replaces_nothing_and_another_region_everything() -> None:
+    spec, provider = deployment_spec(), DeploymentProvider()
+    private = replace(spec, place=replace(spec.place, api_host="aiplatform.internal"))
+    assert changed(provider, spec, private) == (True, [])
+    assert changed(provider, private, spec) == (True, [])
+    elsewhere = replace(private, place=replace(private.place, region="europe-west1"))
+    assert changed(provider, spec, elsewhere) == (True, ["place"])
+
+
 def test_no_credential_is_in_any_property() -> None:
     assert "key" not in json.dumps(spec_to_props(traffic_spec(v1=100)))
     assert set(spec_to_props(deployment_spec())) == {

@@ -89,6 +89,12 @@ def test_a_models_whole_life(stack: VertexStack) -> None:
     assert stack.server.calls.count("MutateDeployedModel") == 2
     assert "DeployModel" not in stack.server.calls
 
+    # Spoken to by another host it is the same endpoint, and serves on.
+    stack.server.calls.clear()
+    stack.up(api_host=stack.server.address.replace("localhost", "127.0.0.1"))
+    assert stack.deployed() == {"1": 90, "2": 10}
+    assert not stack.server.calls
+
     stack.server.calls.clear()
     stack.project.pulumi("stack", "rm", "--force", "--yes", "--preserve-config")
     stack.project.pulumi("stack", "init", "local")

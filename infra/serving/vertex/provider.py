@@ -57,9 +57,11 @@ class VertexProvider(dynamic.ResourceProvider, Generic[_Spec]):
         changed = {
             name for name in self._names() if _plain(_olds.get(name)) != _plain(_news.get(name))
         }
+        # By another host it is the same thing: made anew it would be found there, and then removed.
+        moved = changed - PLACES if _is_same_place(_olds, _news) else changed
         return dynamic.DiffResult(
             changes=bool(changed),
-            replaces=sorted(changed & self.fixed),
+            replaces=sorted(moved & self.fixed),
             delete_before_replace=False,
         )
 
@@ -118,6 +120,14 @@ def inputs(
     # Known from the parent's, but nothing to wait for: the parent has us among its children.
     known = pulumi.Output(set(), urn.future(), urn.is_known())
     return {**spec_to_props(spec), _URN: known}
+
+
+def _is_same_place(olds: Mapping[str, Any], news: Mapping[str, Any]) -> bool:
+    """Tell whether it is the same location, through whichever host that is spoken to."""
+    old, new = olds.get("place"), news.get("place")
+    if not (isinstance(old, Mapping) and isinstance(new, Mapping)):
+        return False
+    return {**old, "api_host": ""} == {**new, "api_host": ""}
 
 
 def _plain(value: Any) -> Any:
