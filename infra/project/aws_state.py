@@ -4,6 +4,7 @@ Not a resource of a stack, since a stack needs its state before it has any. `scr
 calls it; run again, it changes nothing that is there.
 """
 
+import re
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
@@ -19,6 +20,8 @@ from infra.identity.aws_policies import document
 
 _KEPT_DAYS: Final = 90
 _OWN: Final = frozenset({"BucketAlreadyOwnedByYou"})
+# Without the dots that S3 allows: the key's name, which is made of it, may have none.
+_NAME: Final = re.compile(r"[a-z0-9][a-z0-9-]{1,61}[a-z0-9]")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,6 +34,11 @@ class StatePlace:
 
 def ensure_state_place(bucket: str, region: str) -> StatePlace:
     """Make the bucket and the key unless they are there, and see that the bucket is closed."""
+    if not _NAME.fullmatch(bucket):
+        raise ServestackError(
+            f"{bucket} is no name for the bucket: it has 3 to 63 lower-case letters, digits and "
+            "hyphens, without s3:// before it."
+        )
     from boto3.session import Session  # noqa: PLC0415 slow, and only this needs it
     from botocore import exceptions as boto  # noqa: PLC0415 comes with it
 
@@ -69,6 +77,13 @@ def _ensure_bucket(client: Any, bucket: str, region: str) -> None:
     except client.exceptions.ClientError as error:
         if error.response.get("Error", {}).get("Code") not in _OWN:
             raise
+    # S3 has none for its first region.
+    there = client.get_bucket_location(Bucket=bucket).get("LocationConstraint") or "us-east-1"
+    if there != region:
+        raise ServestackError(
+            f"The bucket {bucket} is yours already, and in {there}. Write --region {there}, or "
+            "choose another name."
+        )
     client.put_public_access_block(
         Bucket=bucket,
         PublicAccessBlockConfiguration=dict.fromkeys(

@@ -52,3 +52,19 @@ def test_whoever_is_not_logged_in_is_told(account: Any, monkeypatch: pytest.Monk
     done = CliRunner().invoke(command, ARGUMENTS)
     assert done.exit_code == 1
     assert "aws sso login" in done.stderr
+
+
+def test_a_bucket_of_another_region_is_left_alone_and_told(account: Any) -> None:
+    CliRunner().invoke(command, ARGUMENTS)
+    elsewhere = CliRunner().invoke(command, ["team-state", "--region", "us-east-1"])
+    assert elsewhere.exit_code == 1
+    assert f"is yours already, and in {REGION}. Write --region {REGION}" in elsewhere.stderr
+    assert account.client("kms", region_name="us-east-1").list_keys()["Keys"] == []
+
+
+@pytest.mark.parametrize("name", ["Team_State", "team.state", "s3://team-state", "ts"])
+def test_a_name_that_cannot_be_is_told_before_anything_is_made(account: Any, name: str) -> None:
+    done = CliRunner().invoke(command, [name, "--region", REGION])
+    assert done.exit_code == 1
+    assert f"{name} is no name for the bucket" in done.stderr
+    assert account.client("s3").list_buckets()["Buckets"] == []
