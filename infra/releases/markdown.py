@@ -60,9 +60,11 @@ def _verdict(report: Report) -> Iterator[str]:
     if preview is not None and preview.errors:
         yield "> [!CAUTION]"
         yield "> **It cannot be deployed:**"
+        yield ">"
         for error in preview.errors:
-            for line in error.splitlines():
-                yield f"> {_text(line)}"
+            # A list, because where lines are not kept all mistakes would be one paragraph.
+            for line in filter(str.strip, error.splitlines()):
+                yield f"> - {_text(line.strip())}"
         yield ""
     elif report.is_forbidden:
         yield "> [!CAUTION]"

@@ -30,8 +30,7 @@ def history_table(releases: Sequence[Release], shown: int | None = None) -> str:
             (entry.commit or "-")[:_COMMIT_CHARACTERS],
             changes := _changes(entry, releases[index + 1 :]),
             "withdrawn" if entry.withdrawn else entry.result,
-            # Nobody said more than what was done.
-            "" if (title := entry.message.partition("\n")[0]) == changes else title,
+            _said(entry.message, changes),
         ]
         for index, entry in enumerate(releases[:shown])
     ]
@@ -117,6 +116,12 @@ def _changes(entry: Release, earlier: Sequence[Release]) -> str:
     before = _models_before(earlier)
     unserved = {name: ModelRelease() for name in entry.models}
     return "; ".join(describe_changes({**unserved, **before}, entry.models)) or "no change"
+
+
+def _said(message: str, changes: str) -> str:
+    """Give the first line that says more than what was done, which the title may repeat."""
+    lines = [line for line in message.splitlines() if line.strip()]
+    return next((line for line in lines if line != changes), "")
 
 
 def _models_before(earlier: Sequence[Release]) -> Mapping[str, ModelRelease]:

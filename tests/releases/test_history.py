@@ -321,6 +321,12 @@ def test_who_ran_an_update_stands_before_who_wrote_the_commit() -> None:
     assert [line[3] for line in told[1:]] == ["bob@desk", "Ann"]
 
 
+def test_why_a_trial_ended_is_told_where_the_title_only_repeats_the_change() -> None:
+    message = "heart: not served → 1\n\np95 latency 10 ms against 6 ms"
+    releases = history(record(serving(heart=1), message=message))
+    assert history_table(releases).splitlines()[1].endswith("p95 latency 10 ms against 6 ms")
+
+
 def test_a_message_that_only_repeats_the_change_is_left_out() -> None:
     releases = history(record(serving(heart=1), message="heart: not served → 1"))
     assert history_table(releases).splitlines()[1].endswith("succeeded")

@@ -164,6 +164,13 @@ def test_a_change_that_cannot_be_deployed_says_so_first() -> None:
     compare("refused", render(report))
 
 
+def test_each_mistake_that_stands_against_a_deployment_is_an_item_of_its_own() -> None:
+    stack = config("local")
+    preview = Preview(errors=("a: is missing\nb: is not allowed",))
+    written = render(make_report("local", before=stack, after=stack, preview=preview))
+    assert "\n> - a: is missing\n> - b: is not allowed\n" in written
+
+
 def test_a_diff_that_is_too_long_is_cut_and_says_by_how_much() -> None:
     steps = [
         step("create", f"{HEAD}kubernetes:core/v1:Service::heart-{number}", None, {})
