@@ -5,6 +5,8 @@ and refreshes credentials; it is slow to load, so nothing here is imported befor
 """
 
 import json
+import re
+import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -76,6 +78,8 @@ class ApiServer:
         except ConfigException as error:
             raise ClusterError(_no_context(context, str(error))) from None
         self._client = client.ApiClient(settings)
+        given = self._client.rest_client.pool_manager.connection_pool_kw
+        given["ssl_context"] = _trust(has_authority=bool(settings.ssl_ca_cert))
         self.host = str(settings.host)
 
     def get(self, path: str, *, missing_is_fine: bool = False, **query: str) -> Object | None:
@@ -133,7 +137,7 @@ class ApiServer:
         body: Object | None = None,
     ) -> Answer:
         """Ask once; whatever the server says is the answer, and silence is an error."""
-        from urllib3.exceptions import HTTPError  # noqa: PLC0415 - comes with the client
+        from urllib3.exceptions import HTTPError, SSLError  # noqa: PLC0415 - come with the client
 
         given = {"Accept": "application/json", **(headers or {})}
         call = self._client.param_serialize(
@@ -155,6 +159,11 @@ class ApiServer:
                 timeout=_timeout(),
                 retries=False,
             )
+        except SSLError as error:
+            raise ClusterError(
+                f"What answers at {self.host} is not the cluster of {self._name} by its "
+                f"certificate: {_cause(error)}. Fetch the kubeconfig anew, or correct its server"
+            ) from None
         except HTTPError as error:
             raise UnreachableError(
                 f"The cluster of {self._name} at {self.host} does not answer: {_cause(error)}. "
@@ -171,6 +180,20 @@ class ApiServer:
                 "kubectl auth whoami shows whether it does"
             )
         raise ClusterError(f"The cluster of {self._name} refuses to {verb} {path}: {answer.reason}")
+
+
+def _trust(*, has_authority: bool) -> ssl.SSLContext:
+    """Check certificates as kubectl does; whom to trust and whether at all is the client's to say.
+
+    From 3.13 on Python refuses an authority whose certificate has no key identifiers, as those of
+    EKS have none: kubernetes-client/python#2394.
+    """
+    from urllib3.util import create_urllib3_context  # noqa: PLC0415 - comes with the client
+
+    context = create_urllib3_context(verify_flags=ssl.VERIFY_DEFAULT)
+    if not has_authority:
+        context.load_default_certs()
+    return context
 
 
 def _timeout() -> Any:
@@ -191,5 +214,5 @@ def _no_context(context: str | None, said: str) -> str:
 
 
 def _cause(error: Exception) -> str:
-    words = str(error).rpartition(": ")[2]
+    words = re.sub(r" \(_ssl\.c:\d+\)", "", str(error)).rpartition(": ")[2]
     return words.strip("()'\" ") or type(error).__name__

@@ -94,6 +94,8 @@ def _carry_out(step: Mapping[str, Any], members: list[Member]) -> None:
         _run(*step["run"])
     elif "answers" in step:
         trust = ssl.create_default_context(cafile=step["ca"])
+        # Like those of many a cluster, its certificates have no key identifiers.
+        trust.verify_flags &= ~ssl.VERIFY_X509_STRICT
         _await(step["answers"], members, lambda: _answers(step["answers"], trust))
     else:
         _await(step["await"], members, lambda: _listens(step["await"]))
