@@ -7,6 +7,7 @@ the objects is the caller's.
 import base64
 import json
 import os
+import ssl
 import subprocess
 import tempfile
 import threading
@@ -16,7 +17,9 @@ from pathlib import Path
 from typing import Any, Final
 
 import requests
+from requests.adapters import HTTPAdapter
 from ruamel.yaml import YAML
+from urllib3.util import create_urllib3_context
 
 Object = dict[str, Any]
 CALL_SECONDS: Final = 30.0
@@ -125,6 +128,7 @@ class Client:
             session = self._threads.session = requests.Session()
             # No proxy and no .netrc of the environment.
             session.trust_env = False
+            session.mount("https://", _Trust())
         options = self._options | {
             "headers": self._options.get("headers", {}) | {"Content-Type": media_type}
         }
@@ -207,6 +211,15 @@ def _named(entries: list[Mapping[str, Any]], name: str) -> Mapping[str, Any]:
         if entry["name"] == name:
             return entry
     raise ValueError(f"the kubeconfig has no {name!r}, only {[each['name'] for each in entries]}")
+
+
+class _Trust(HTTPAdapter):
+    """Checks certificates as Go does: unlike Python since 3.13, without key identifiers, too."""
+
+    def init_poolmanager(self, *args: Any, **options: Any) -> None:
+        """Make the connections' pool."""
+        context = create_urllib3_context(verify_flags=ssl.VERIFY_DEFAULT)
+        super().init_poolmanager(*args, **options, ssl_context=context)
 
 
 def _refusal(path: str, answer: requests.Response) -> ApiError:
