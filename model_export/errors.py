@@ -7,3 +7,7 @@ class ModelExportError(Exception):
 
 class RefusedError(ModelExportError):
     """The request itself is at fault: asked again in the same words, it is refused again."""
+
+
+class BucketMissingError(RefusedError):
+    """There is no such bucket."""

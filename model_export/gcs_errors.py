@@ -9,7 +9,7 @@ import requests
 from google.auth import exceptions as auth
 
 from model_export.bucket import ObjectExistsError, ObjectMissingError, not_a_store
-from model_export.errors import ModelExportError, RefusedError
+from model_export.errors import BucketMissingError, ModelExportError
 
 with warnings.catch_warnings():
     # It announces the end of each Python version to whoever runs a program.
@@ -36,7 +36,7 @@ def explained(bucket: str, place: str, missing: Literal["bucket", "object"]) -> 
     except api.NotFound as error:
         if missing == "object":
             raise ObjectMissingError(f"There is no {place}.") from error
-        raise RefusedError(
+        raise BucketMissingError(
             f"There is no bucket gs://{bucket}. Make it first, or correct the store's URL."
         ) from error
     except (api.Unauthorized, auth.RefreshError) as error:

@@ -22,7 +22,7 @@ from model_export.bucket import (
     Patience,
     not_a_store,
 )
-from model_export.errors import ModelExportError, RefusedError
+from model_export.errors import BucketMissingError, ModelExportError, RefusedError
 from model_export.s3_put import QuickPuts
 
 _DEFAULT_REGION: Final = "us-east-1"
@@ -44,7 +44,7 @@ _ANSWERS: Final[tuple[tuple[set[str], type[ModelExportError], str], ...]] = (
     ({"412", "PreconditionFailed"}, ObjectExistsError, "{place} exists already."),
     (
         {"InvalidBucketName", "NoSuchBucket"},
-        RefusedError,
+        BucketMissingError,
         "There is no bucket s3://{bucket}. Make it first, or correct the store's URL.",
     ),
     (

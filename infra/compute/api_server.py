@@ -58,6 +58,8 @@ class ApiServer:
 
     def __init__(self, *, kubeconfig: str | None, context: str | None) -> None:
         self._name = context or "the current context"
+        # To paste: the cluster that kubectl means by itself may be another one.
+        self._kubectl = f"kubectl --context {context}" if context else "kubectl"
         try:
             from kubernetes import client, config  # noqa: PLC0415 - half a second
             from kubernetes.config.config_exception import ConfigException  # noqa: PLC0415
@@ -167,7 +169,7 @@ class ApiServer:
         except HTTPError as error:
             raise UnreachableError(
                 f"The cluster of {self._name} at {self.host} does not answer: {_cause(error)}. "
-                "Start it, or look at the context: kubectl cluster-info"
+                f"Start it, or look at the context: {self._kubectl} cluster-info"
             ) from None
         return Answer(status=int(response.status), body=bytes(response.data))
 
@@ -177,7 +179,7 @@ class ApiServer:
         if answer.status == HTTPStatus.UNAUTHORIZED:
             raise ClusterError(
                 f"The cluster of {self._name} at {self.host} does not know you. Log in again; "
-                "kubectl auth whoami shows whether it does"
+                f"{self._kubectl} auth whoami shows whether it does"
             )
         raise ClusterError(f"The cluster of {self._name} refuses to {verb} {path}: {answer.reason}")
 

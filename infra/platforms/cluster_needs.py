@@ -74,6 +74,11 @@ def lacking(
         )
 
 
+def _kubectl(context: str | None) -> str:
+    """Start a command to paste: the cluster that kubectl means by itself may be another one."""
+    return f"kubectl --context {context}" if context else "kubectl"
+
+
 def _namespace_problems(
     config: StackConfig, stack: str, wanted: Wanted, found: Found
 ) -> Iterator[tuple[str, str]]:
@@ -83,7 +88,8 @@ def _namespace_problems(
                 "kubernetes.create_namespace",
                 (
                     f"there is no namespace {wanted.namespace} in the cluster. Make it "
-                    f"(kubectl create namespace {wanted.namespace}), or remove the line"
+                    f"({_kubectl(config.kubernetes.context)} create namespace "
+                    f"{wanted.namespace}), or remove the line"
                 ),
             )
         return

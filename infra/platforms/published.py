@@ -4,15 +4,17 @@ from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
-from infra.config import ModelConfig, StackConfig
+from infra.config import ModelConfig, Platform, StackConfig
 from infra.errors import ServestackError
 from infra.storage.published import PublishedModels
+from model_export.errors import BucketMissingError
 from model_export.manifest import Manifest
 
 Manifests = Mapping[tuple[str, int], Manifest]
 
 # Each version costs a request or two to an object store, and none of them waits for another.
 _READERS: Final = 16
+_MAKE_THEIR_BUCKET: Final = frozenset({Platform.GCP, Platform.AWS})
 
 
 def require_published(config: StackConfig, file_name: str, bucket: PublishedModels) -> Manifests:
@@ -29,14 +31,27 @@ def require_published(config: StackConfig, file_name: str, bucket: PublishedMode
         found = dict(
             zip(versions, readers.map(lambda at: _read(bucket, *at), versions), strict=True)
         )
+    makes_bucket = config.platform in _MAKE_THEIR_BUCKET
     problems = [
-        f"{file_name}: servestack:models.{model}.{key}: {error}"
+        f"{file_name}: servestack:models.{model}.{key}: "
+        f"{_too_early(bucket.url) if makes_bucket and _has_no_bucket(error) else error}"
         for model, version, key in sorted(keys)
         if isinstance(error := found[model, version], ServestackError)
     ]
     if problems:
         raise ServestackError("\n".join(problems))
     return {at: result for at, result in found.items() if isinstance(result, Manifest)}
+
+
+def _has_no_bucket(error: ServestackError) -> bool:
+    return isinstance(error.__cause__, BucketMissingError)
+
+
+def _too_early(bucket_url: str) -> str:
+    return (
+        f"the stack's bucket {bucket_url} is not there: the stack's first `up` makes it. Leave "
+        "the version out until then; publish it into the bucket, and release it."
+    )
 
 
 def _named_versions(model: ModelConfig) -> Iterator[tuple[str, int]]:

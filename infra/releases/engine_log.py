@@ -17,8 +17,8 @@ _ECHOES: Final = (
     "an unhandled error occurred: Program exited with non-zero exit code",
     "one or more errors occurred",
 )
-# The dynamic-provider host's own words before those of the exception.
-_PREFIX: Final = "Exception calling application: "
+# The engine's own words before an error, and the dynamic-provider host's before an exception's.
+_PREFIXES: Final = ("error: ", "Preview failed: ", "Exception calling application: ")
 _PLANNED: Final = {
     "create": "to create",
     "update": "to update",
@@ -127,7 +127,9 @@ def _type(urn: str) -> str:
 
 
 def _clean(message: str) -> str:
-    text = message.strip().removeprefix("error: ").removeprefix(_PREFIX)
+    text = message.strip()
+    for prefix in _PREFIXES:
+        text = text.removeprefix(prefix)
     lines: Sequence[str] = text.splitlines()
     # The executor adds its own traceback when the engine takes the program down.
     for index, line in enumerate(lines):

@@ -21,6 +21,12 @@ _KEYS: Final[Mapping[str, str]] = {
     "NotificationChannel": "budget.emails",
 }
 _LOG_IN: Final = "gcloud auth application-default login"
+_AWS_LOG_IN: Final = "aws sso login, or aws configure"
+# Of the provider and of Amazon's own client, whose errors name no resource.
+_NOBODY_AT_AWS: Final = (
+    "No valid credential sources found|Unable to locate credentials|ExpiredToken|"
+    "security token included in the request is (expired|invalid)"
+)
 # The first that is found in the error's text counts.
 _ADVICE: Final[Mapping[str, str]] = {
     "quotaExceeded|QUOTA_EXCEEDED|RESOURCE_EXHAUSTED|Quota '[^']+' exceeded": "Ask Google for more "
@@ -41,9 +47,13 @@ _DELETED_POOL: Final = (
 
 
 def remedy(urn: str, message: str) -> str | None:
-    """Say what to do about an error at a resource of Google Cloud; None where nothing is known."""
+    """Say what to do about an error of a cloud; None where nothing is known."""
     if "could not find default credentials" in message:
         return f"Log in: {_LOG_IN}"
+    if re.search(_NOBODY_AT_AWS, message):
+        return f"Log in: {_AWS_LOG_IN}"
+    if "AWS account ID not allowed" in message:
+        return "Log in to the account of servestack:aws.account, or write yours there"
     types, _, name = urn.rpartition("::")
     type_ = types.rpartition("::")[2].rpartition("$")[2]
     if not type_.startswith("gcp:"):

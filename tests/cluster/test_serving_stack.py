@@ -148,6 +148,7 @@ def test_a_cluster_that_does_not_answer_is_told(make_stack: MakeStack, tmp_path:
     stack.project.environment = {**stack.project.environment, "KUBECONFIG": str(away)}
     said = stack.refusal(heart={"version": 1})
     assert "The cluster of away at http://127.0.0.1:9 does not answer" in said
+    assert "kubectl --context away cluster-info" in said
     assert "Traceback" not in said
 
 

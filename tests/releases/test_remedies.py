@@ -10,6 +10,7 @@ POOL = URN.format("container/nodePool:NodePool", "l4")
 SYSTEM = URN.format("container/nodePool:NodePool", "system")
 BUCKET = URN.format("storage/bucket:Bucket", "models")
 SERVICE = URN.format("projects/service:Service", "iam")
+AMAZON = "urn:pulumi:dev::servestack::pulumi:providers:aws::aws"
 FEDERATION = URN.format("iam/workloadIdentityPool:WorkloadIdentityPool", "ci")
 
 
@@ -29,6 +30,10 @@ FEDERATION = URN.format("iam/workloadIdentityPool:WorkloadIdentityPool", "ci")
         (BUCKET, "googleapi: Error 403: disabled., accessNotConfigured", "Run it again"),
         (SERVICE, "googleapi: Error 403: Permission denied, forbidden", "servestack:gcp.project"),
         (SERVICE, "google: could not find default credentials", "application-default login"),
+        (AMAZON, "No valid credential sources found", "aws sso login"),
+        (AMAZON, "Unable to locate credentials", "aws sso login"),
+        (AMAZON, "ExpiredToken: the provided token has expired", "aws sso login"),
+        (AMAZON, "AWS account ID not allowed: 123456789012", "servestack:aws.account"),
     ],
 )
 def test_a_known_reason_is_answered(urn: str, message: str, words: str) -> None:
@@ -54,6 +59,13 @@ def test_the_advice_stands_below_the_error() -> None:
     first, second = log.reason.splitlines()
     assert first == "googleapi: Error 409: taken, alreadyExists"
     assert "servestack:bucket.name" in second
+
+
+def test_the_engines_own_words_before_an_error_are_left_out() -> None:
+    log = EngineLog()
+    log.add_error("error: Preview failed: Exception calling application: heart is not there")
+    log.add_error("Preview failed: heart is not there")
+    assert log.reason == "heart is not there"
 
 
 def test_who_has_no_place_for_the_state_is_told_where_to_name_one() -> None:

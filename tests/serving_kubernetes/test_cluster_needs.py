@@ -51,6 +51,12 @@ def test_a_cluster_that_has_everything_is_told_nothing() -> None:
     assert told(stack({"heart": {"version": 1}})) == {}
 
 
+def test_a_command_to_paste_makes_the_namespace_in_the_stacks_own_cluster() -> None:
+    config = stack({"heart": {"version": 1}}, create_namespace=False)
+    said = told(config)["kubernetes.create_namespace"]
+    assert "(kubectl --context kind-kind create namespace models)" in said
+
+
 def test_keda_and_gateways_are_told_by_the_keys_that_ask_for_them() -> None:
     gateway = {"name": "public", "namespace": "gateways", "domain": "example.com"}
     config = stack({"heart": {"version": 1, "kubernetes": {"keda": KEDA}}}, gateway=gateway)
