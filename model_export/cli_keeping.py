@@ -12,7 +12,7 @@ import click
 from model_export.cli_options import JSON, MODEL, progress, takes_store, version_number
 from model_export.errors import RefusedError
 from model_export.layout import parse_version, version_path
-from model_export.report import size
+from model_export.report import counted, size
 from model_export.retention import GRACE, Cleaning, carry_out, delete, plan_gc
 from model_export.signing import Verifier, key_verifier, keyless_verifier
 from model_export.store import open_store
@@ -105,7 +105,8 @@ def _verifier(
 def _verdict(where: str, found: Verification) -> str:
     count = len(found.manifest.files)
     if found.faults:
-        return f"{where} is damaged: {len(found.faults)} faults. Publish the model anew."
+        faults = counted(len(found.faults), "fault")
+        return f"{where} is not what was asked for: {faults}. Publish the model anew."
     signature = (
         "signature valid"
         if found.signature_checked

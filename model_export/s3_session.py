@@ -171,10 +171,16 @@ def explained(place: str, bucket: str) -> Iterator[None]:
         ) from error
     except (boto.NoRegionError, boto.ProfileNotFound, boto.ParamValidationError) as error:
         raise RefusedError(f"{place}: {_line(error)}") from error
+    except boto.SSLError as error:
+        raise ModelExportError(
+            f"{place}: no secure connection came about: {_line(error).rstrip('.')}. For a store "
+            "that speaks plain HTTP set S3_USE_HTTPS=0, for one with a certificate of its own "
+            "S3_VERIFY_SSL=0."
+        ) from error
     except (boto.ConnectionError, *BROKEN_OFF) as error:
         raise ModelExportError(
-            f"{place}: the store does not answer, repeated attempts included: {_line(error)} "
-            + _GO_ON
+            f"{place}: the store does not answer, repeated attempts included: "
+            f"{_line(error).rstrip('.')}. {_GO_ON}"
         ) from error
     except (KeyError, ResponseParserError) as error:
         # An answer lacks what each answer of S3 has.

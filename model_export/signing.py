@@ -161,8 +161,11 @@ def _configured(key: Path, configure: Callable[[], Any]) -> Any:
     try:
         return configure()
     except (TypeError, ValueError, AttributeError) as error:
+        # The package asks a key of any kind for its curve.
+        is_other = isinstance(error, AttributeError)
+        reason = "it is of another kind" if is_other else _first_line(error).rstrip("?")
         raise RefusedError(
-            f"{key} is no key that can be used here: {_first_line(error)}. Give an elliptic-curve "
+            f"{key} is no key that can be used here: {reason}. Give an elliptic-curve "
             "key in PEM, as `openssl ecparam -name prime256v1 -genkey -noout` makes one; the "
             f"password of an encrypted one is taken from {PASSWORD_VARIABLE}."
         ) from error

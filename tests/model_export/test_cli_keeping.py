@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -107,6 +109,21 @@ def test_a_served_version_is_not_deleted_whatever_is_answered(published: Path) -
     assert run.exit_code == 2
     assert "Version 3 of 'heart' is in use" in run.stderr
     assert DirectoryStore(published).versions("heart") == (1, 2, 3)
+
+
+def test_a_version_without_the_signature_that_was_asked_for_is_not_called_damaged(
+    published: Path, tmp_path: Path
+) -> None:
+    key = tmp_path / "release.pub"
+    key.write_bytes(
+        ec.generate_private_key(ec.SECP256R1())
+        .public_key()
+        .public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
+    )
+    run = _run(published, "verify", "--version", "1", "--public-key", str(key))
+    assert run.exit_code == 1
+    assert "model.sig: missing: the version is not signed" in run.stderr
+    assert run.stderr.endswith("is not what was asked for: 1 fault. Publish the model anew.\n")
 
 
 @pytest.mark.parametrize(

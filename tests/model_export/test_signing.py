@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from model_export.directory_store import DirectoryStore
 from model_export.errors import ModelExportError, RefusedError
@@ -182,3 +182,16 @@ def test_the_signature_is_the_format_of_openssf(
     bundle = json.loads((root / "heart/1/model.sig").read_bytes())
     assert bundle["mediaType"].startswith("application/vnd.dev.sigstore.bundle")
     assert bundle["dsseEnvelope"]["payloadType"] == "application/vnd.in-toto+json"
+
+
+def test_a_key_of_another_kind_is_told_in_words(tmp_path: Path) -> None:
+    key = tmp_path / "rsa.pem"
+    key.write_bytes(
+        rsa.generate_private_key(65537, 2048).private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.NoEncryption(),
+        )
+    )
+    with pytest.raises(RefusedError, match=r"used here: it is of another kind\. Give an elliptic"):
+        key_signer(key)

@@ -2,11 +2,13 @@
 
 import subprocess
 import sys
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 
-from model_export.errors import RefusedError
+from model_export.errors import ModelExportError, RefusedError
 from model_export.store import open_store
 from tests.stores.clouds import Cloud
 
@@ -68,3 +70,20 @@ main(["list", "--store", "{scheme}://bucket"])
     assert run.returncode == 2
     assert "pip install 'servestack[" in run.stderr
     assert run.stderr.count("\n") == 1
+
+
+def test_a_store_without_tls_is_told_with_the_setting_for_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), BaseHTTPRequestHandler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "x")
+    monkeypatch.setenv("AWS_REGION", "us-east-1")
+    monkeypatch.setenv("S3_ENDPOINT", f"127.0.0.1:{server.server_port}")
+    try:
+        with pytest.raises(ModelExportError, match=r"no secure connection .*S3_USE_HTTPS=0"):
+            open_store("s3://models").versions("heart")
+    finally:
+        server.shutdown()
+        server.server_close()

@@ -45,7 +45,9 @@ def command(*, stack: str, deployed: bool, prices: bool, as_json: bool) -> None:
     )
     estimated = report.cost_before if deployed else report.cost_after
     if estimated is None:
-        raise RefusedError(f"Stack {stack} is on {config.platform}, where nothing is billed by it.")
+        raise RefusedError(
+            f"Nothing is billed by the platform of stack {stack}, {config.platform}."
+        )
     if as_json:
         print_json({**asdict(estimated), "unknown": [line.what for line in estimated.unknown]})
     else:
