@@ -102,6 +102,15 @@ def _sagemaker(
     name: str, inputs: Mapping[str, Any], region: str, resources: Resources
 ) -> Iterator[Usage]:
     for variant in inputs.get("productionVariants") or ():
+        if variant.get("serverlessConfig"):
+            # Billed by the requests and how long they take, which nobody knows beforehand.
+            yield Usage(
+                what=f"requests of {name} (serverless)",
+                price=f"aws/{region}/sagemaker/serverless",
+                least=None,
+                most=None,
+            )
+            continue
         machine = variant.get("instanceType") or "unknown"
         least, most = _scaled(name, variant, resources)
         yield Usage(

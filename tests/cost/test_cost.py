@@ -148,6 +148,11 @@ def test_what_amazon_and_the_managed_services_bill_is_found() -> None:
                 {"variantName": "v2", "instanceType": "ml.g5.xlarge", "initialInstanceCount": 1},
             ]
         },
+        f"{name}sagemaker/endpointConfiguration:EndpointConfiguration::eyes": {
+            "productionVariants": [
+                {"variantName": "v1", "serverlessConfig": {"memorySizeInMb": 2048}}
+            ]
+        },
         f"{name}appautoscaling/target:Target::heart-v2": {
             "resourceId": "endpoint/heart/variant/v2",
             "minCapacity": 1,
@@ -169,6 +174,7 @@ def test_what_amazon_and_the_managed_services_bill_is_found() -> None:
         "aws/eu-central-1/g6.xlarge/spot": (0, 2),
         "aws/eu-central-1/sagemaker/ml.m5.large": (2, 2),
         "aws/eu-central-1/sagemaker/ml.g5.xlarge": (1, 4),
+        "aws/eu-central-1/sagemaker/serverless": (None, None),
         "gcp/europe-west4/vertex/g2-standard-4": (1, 2),
         "gcp/europe-west4/vertex/gpu/nvidia-l4": (1, 2),
     }
