@@ -8,7 +8,7 @@ chain and nothing else.
 import hashlib
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -74,12 +74,15 @@ class BatchJob:
 
     def place(self) -> VertexEndpoint:
         """Read where the model is."""
-        found = parse_endpoint(self.model)
-        if not isinstance(found, VertexEndpoint):
-            raise RefusedError(
-                f"Model {self.model!r}: write vertex://PROJECT/REGION/MODEL[@VERSION or @ALIAS]."
-            )
-        return found
+        with suppress(RefusedError):  # which tells how the place of a server is written
+            found = parse_endpoint(self.model)
+            if isinstance(found, VertexEndpoint):
+                return found
+        # What was given is not repeated: it may have a password in it.
+        raise RefusedError(
+            "That is no model of the registry: write vertex://PROJECT/REGION/MODEL[@VERSION or "
+            "@ALIAS], as the output models.MODEL.registry_model of its stack has it."
+        )
 
     def require_sound(self) -> None:
         """Refuse what Vertex AI would refuse later."""

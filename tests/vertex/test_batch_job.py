@@ -145,6 +145,8 @@ def test_a_job_that_fails_says_why(vertex: "VertexServer") -> None:
         ({"input": "gs://example-data/rows.parquet"}, "Give --format: jsonl, csv, tf-record"),
         ({"output": "out"}, "a job writes to gs://BUCKET/PREFIX or bq://PROJECT.DATASET"),
         ({"model": "http://127.0.0.1:8501"}, "write vertex://PROJECT/REGION/MODEL"),
+        ({"model": "heart"}, "write vertex://PROJECT/REGION/MODEL[@VERSION or @ALIAS]"),
+        ({"model": "vertex://my-project/heart"}, "registry: write vertex://PROJECT/REGION/MODEL"),
     ],
 )
 def test_a_mistake_is_refused_before_anything_is_asked(

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import grpc
 import pytest
 
+from infra.serving.vertex import api as api_module
 from infra.serving.vertex.api import VertexApi
 from infra.serving.vertex.deployments import (
     ensure_deployment,
@@ -377,6 +378,17 @@ def test_a_lost_answer_does_not_make_a_thing_twice(
     vertex.fail("GetOperation", lost, times=2)
     ensure_version(api, version_spec(place), quietly)
     assert vertex.calls == ["UploadModel"]
+
+
+def test_a_host_that_never_answers_is_waited_for_once(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(api_module, "_RETRY_SECONDS", 0.5)
+    nowhere = replace(place, api_host="localhost:1")
+    looks: list[str] = []
+    with pytest.raises(VertexError, match="vertex_host is right, and run it again"):
+        ensure_version(VertexApi(nowhere), version_spec(nowhere), looks.append)
+    assert looks == []
 
 
 def test_a_deployment_that_fails_is_told_once_and_leaves_what_serves(

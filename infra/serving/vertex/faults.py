@@ -59,8 +59,11 @@ def told(doing: Doing) -> Iterator[None]:
     except auth_errors.GoogleAuthError as error:
         raise no_credentials(doing.owner.model, error) from error
     except api_errors.RetryError as error:
-        raise ChangedError(
-            f"{doing}: {doing.place.host} does not answer: {error.cause}."
+        # Asked for two minutes already: another look would take as long, and find as little.
+        key = ", that servestack:gcp.vertex_host is right" if doing.place.api_host else ""
+        raise VertexError(
+            f"{doing}: {doing.place.host} does not answer: {error.cause}. See that the network "
+            f"leads there{key}, and run it again."
         ) from error
     except api_errors.GoogleAPICallError as error:
         raise _explained(error, doing) from error
