@@ -2,10 +2,10 @@
 
 from datetime import date
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Final
 
 from annotated_types import Ge, Gt, Le
-from pydantic import AfterValidator, Strict
+from pydantic import AfterValidator, BeforeValidator, Strict
 
 from infra.config.values import DECIMAL, NUMERAL, Accepts, one_of, text
 
@@ -126,10 +126,13 @@ Reason = Annotated[
     text(r"\S.{8,}"),
     Accepts("a reason is a sentence that a reviewer can follow", "Public data set, see the wiki"),
 ]
+# What a day without quotes is to YAML is a time to the engine, which hands it on in Go's words.
+_MIDNIGHT: Final = " 00:00:00 +0000 UTC"
 Day = Annotated[
     str,
     text("[0-9]{4}-[0-9]{2}-[0-9]{2}"),
     AfterValidator(lambda day: date.fromisoformat(day).isoformat()),
+    BeforeValidator(lambda day: day.removesuffix(_MIDNIGHT) if isinstance(day, str) else day),
     Accepts("it is a day: year, month, day", "2027-01-31"),
 ]
 ResourceNames = Annotated[

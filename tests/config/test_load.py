@@ -205,3 +205,25 @@ def test_importing_the_configuration_loads_nothing_heavy() -> None:
     # Namespace packages alone may be there from the start of the interpreter.
     heavy = {"pulumi", "tensorflow", "grpc", "ruamel.yaml", "google.protobuf"}
     assert not heavy & set(done.stdout.split())
+
+
+def test_a_day_without_quotes_means_the_same_in_the_file_and_in_the_program(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As `pulumi` 3.250 hands it on, which reads a time in it."""
+    path = tmp_path / FILE_NAME
+    exemption = "{reason: It is known to all, until: 2027-01-31}"
+    path.write_text(
+        "config:\n  servestack:platform: local\n  servestack:models: {heart: {}}\n"
+        f"  servestack:policy: {{exemptions: {{pod-limits: {exemption}}}}}\n"
+    )
+    handed_on = {"reason": "It is known to all", "until": "2027-01-31 00:00:00 +0000 UTC"}
+    run_program(
+        monkeypatch,
+        {
+            "servestack:platform": "local",
+            "servestack:models": '{"heart": {}}',
+            "servestack:policy": json.dumps({"exemptions": {"pod-limits": handed_on}}),
+        },
+    )
+    assert load_stack() == read_stack_file(path)
