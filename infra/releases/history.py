@@ -14,7 +14,7 @@ from typing import Any, Final
 from pydantic import TypeAdapter, ValidationError
 
 from infra.errors import ServestackError
-from infra.releases.model_release import ModelRelease
+from infra.releases.model_release import ModelRelease, ended
 
 _MODELS_KEY: Final = "servestack:models"
 # The engine keeps with each update which agent ran it: so who ran one of ours stands there.
@@ -147,7 +147,9 @@ def choose_target(
     """Choose the update to go back to, for all models or for one.
 
     Chosen freely it is the last good update whose releases differ from now. That never ends a
-    model: one that was not served then stays as it is, unless `to` names the update.
+    model: one that was not served then stays as it is. And it never starts a trial, nor goes on
+    with one: of a model that was on trial then, the version that served before comes back alone.
+    Both are done where `to` names the update.
     """
     if model is not None and model not in now:
         raise NoTargetError(f"There is no model {model!r}; the stack has: {', '.join(now)}")
@@ -157,9 +159,13 @@ def choose_target(
     for entry in releases:
         if not entry.is_good or entry.models is None:
             continue
-        back = {name: then for name, then in _then(entry, scope) if then.version is not None}
+        served = {name: then for name, then in _then(entry, scope) if then.version is not None}
+        if all(served[name] == scope[name] for name in served):
+            continue
+        back = {name: _without_trial(then) for name, then in served.items()}
         if any(back[name] != scope[name] for name in back):
-            return Target(update=entry, models=back, notes=_notes(entry, scope, back))
+            notes = [*_notes(entry, scope, back), *_trials(entry, served)]
+            return Target(update=entry, models=back, notes=notes)
     raise NoTargetError(_why_none(releases, model))
 
 
@@ -187,6 +193,21 @@ def _named_target(
 
 def _then(entry: Release, scope: Mapping[str, ModelRelease]) -> Iterator[tuple[str, ModelRelease]]:
     return ((name, then) for name, then in (entry.models or {}).items() if name in scope)
+
+
+def _without_trial(release: ModelRelease) -> ModelRelease:
+    if release.canary is None or not isinstance(release.version, int):
+        return release
+    return ended(release, survivor=release.version)
+
+
+def _trials(entry: Release, served: Mapping[str, ModelRelease]) -> Iterator[str]:
+    for name, then in served.items():
+        if then.canary is not None:
+            yield (
+                f"{name} was on trial then ({then}); {then.version} comes back alone. With the "
+                f"trial: --to {entry.number}"
+            )
 
 
 def _notes(

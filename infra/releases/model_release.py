@@ -51,6 +51,12 @@ def release_of(model: ModelConfig) -> ModelRelease:
     )
 
 
+def ended(release: ModelRelease, *, survivor: int) -> ModelRelease:
+    """End a trial: one version serves, and every label names it, so that no client is left."""
+    labels = dict.fromkeys(release.labels, survivor)
+    return ModelRelease(version=survivor, canary=None, labels=labels)
+
+
 def describe_changes(
     before: Mapping[str, ModelRelease], after: Mapping[str, ModelRelease]
 ) -> list[str]:

@@ -147,13 +147,46 @@ def test_the_last_good_different_release_is_chosen() -> None:
     assert target.models == {"heart": V2}
 
 
-def test_another_share_is_another_release() -> None:
+@pytest.mark.parametrize(
+    "now",
+    [
+        ModelRelease(version=1, canary=Canary(version=2, share=10)),
+        ModelRelease(version=1, canary=Canary(version=2, share=50)),
+        V2,
+    ],
+)
+def test_a_way_back_neither_starts_a_trial_nor_goes_on_with_one(now: ModelRelease) -> None:
     trial = {"heart": {"version": 1, "canary": {"version": 2, "share": 10}}}
-    releases = history(record(serving(heart=1)), record(trial))
-    now = ModelRelease(version=1, canary=Canary(version=2, share=50))
-    assert choose_target(releases, {"heart": now}).models == {
-        "heart": ModelRelease(version=1, canary=Canary(version=2, share=10))
-    }
+    target = choose_target(history(record(serving(heart=1)), record(trial)), {"heart": now})
+    assert target.models == {"heart": V1}
+    named = choose_target(
+        history(record(serving(heart=1)), record(trial)), {"heart": V1}, to=2
+    ).models
+    assert named == {"heart": ModelRelease(version=1, canary=Canary(version=2, share=10))}
+
+
+def test_after_a_trial_that_was_ended_the_way_back_leads_before_it() -> None:
+    trial = {"heart": {"version": 2, "canary": {"version": 3, "share": 10}}}
+    releases = history(
+        record(serving(heart=1)),
+        record(serving(heart=2)),
+        record(trial),
+        record(serving(heart=2)),
+    )
+    target = choose_target(releases, {"heart": V2})
+    assert (target.update.number, target.models) == (1, {"heart": V1})
+
+
+def test_what_another_model_was_during_a_trial_is_found_and_the_trial_is_told() -> None:
+    trial = {"version": 1, "canary": {"version": 2, "share": 10}}
+    releases = history(
+        record({"heart": trial, "digits": {"version": 2}}), record(serving(heart=1, digits=3))
+    )
+    target = choose_target(releases, {"heart": V1, "digits": V3})
+    assert target.models == {"heart": V1, "digits": V2}
+    assert target.notes == [
+        "heart was on trial then (1, canary 2 at 10 %); 1 comes back alone. With the trial: --to 1"
+    ]
 
 
 def test_a_failed_edit_by_hand_goes_back_to_what_served_last() -> None:

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from infra.config.model import StackConfig
 from infra.config.sections.rollout import RolloutConfig
 from infra.releases.history import Release, deployed_since
-from infra.releases.model_release import Canary, ModelRelease, release_of
+from infra.releases.model_release import Canary, ModelRelease, ended, release_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,9 +71,3 @@ def trials(config: StackConfig, history: Sequence[Release]) -> Mapping[str, Tria
             since=(deployed.ended or deployed.started) if deployed else None,
         )
     return found
-
-
-def ended(release: ModelRelease, *, survivor: int) -> ModelRelease:
-    """End a trial: one version serves, and every label names it, so that no client is left."""
-    labels = dict.fromkeys(release.labels, survivor)
-    return ModelRelease(version=survivor, canary=None, labels=labels)

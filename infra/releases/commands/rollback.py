@@ -43,8 +43,8 @@ def command(  # noqa: PLR0913 - one parameter for each option
     """Go back to an earlier release, found in the stack's history.
 
     Without --to it is the last good update whose versions differ from those configured now; so a
-    second rollback undoes the first. Versions, canaries and labels go back. Infrastructure, other
-    settings and code stay as they are.
+    second rollback undoes the first. Versions and labels go back; a trial comes back only with
+    --to. Infrastructure, other settings and code stay as they are.
     """
     session = open_stack(stack)
     with session.changing(unless=dry_run):

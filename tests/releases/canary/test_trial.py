@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from infra.config import parse_stack
-from infra.releases.canary.trial import Trial, ended, trials
+from infra.releases.canary.trial import Trial, trials
 from infra.releases.history import parse_history
-from infra.releases.model_release import Canary, ModelRelease
+from infra.releases.model_release import Canary, ModelRelease, ended
 from tests.releases.test_history import record
 
 MODEL = {"version": 1, "canary": {"version": 2, "share": 10}, "labels": {"stable": 1, "new": 2}}
