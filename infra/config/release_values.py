@@ -88,7 +88,7 @@ Ratio = Annotated[
     Gt(0),
     Le(1_000),
     DECIMAL,
-    Accepts("a ratio is above 0; 1 means as much as the stable version", "1.2"),
+    Accepts("a ratio is above 0 and at most 1000; 1 means as much as the stable one", "1.2"),
 ]
 WebAddress = Annotated[
     str,

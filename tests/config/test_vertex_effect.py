@@ -11,6 +11,7 @@ import pytest
 from infra.config import Platform, Target
 from infra.config.refusals import Place, accepted_fields
 from infra.program import main
+from infra.storage.published import PublishedModels
 from model_export.manifest import FileEntry, Manifest
 from tests.config.examples import merged, stack_with
 from tests.config.release_examples import COMMAND_FIELDS
@@ -34,7 +35,7 @@ OTHERS = {
 }
 
 
-def read_version(_bucket: str, model: str, version: int) -> Manifest:
+def manifest(_: PublishedModels, model: str, version: int) -> Manifest:
     return Manifest(
         model=model,
         version=version,
@@ -69,7 +70,7 @@ def test_a_field_that_is_taken_reaches_a_resource(
     path: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("SERVESTACK_HOME", str(tmp_path))
-    monkeypatch.setattr("infra.platforms.published.read_version", read_version)
+    monkeypatch.setattr(PublishedModels, "manifest", manifest)
     changed = merged(HEART, stack_with(path, PLACE))
     del changed["cluster"]  # which is Kubernetes' to have an effect on
     if path == "models.*.labels":  # `stable` is an alias without being asked for
