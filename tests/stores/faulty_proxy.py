@@ -82,6 +82,8 @@ class Call(BaseHTTPRequestHandler):
     """One request of the client."""
 
     protocol_version = "HTTP/1.1"
+    # A head and a body are two packets; the second would wait for the first's acknowledgement.
+    disable_nagle_algorithm = True
     proxy: FaultyProxy
 
     def handle_one_request(self) -> None:
