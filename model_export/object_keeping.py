@@ -115,10 +115,7 @@ class ObjectKeeping:
         return Leftover(name=str(number), last_change=last_change, is_alive=is_alive)
 
     def _remove_files(self, version: int) -> None:
-        keys = [entry.key for entry in self._bucket.objects(self._root(version))]
-        graph = self._root(version) + SAVED_MODEL_NAME
-        self._bucket.delete([key for key in keys if key == graph])
-        self._bucket.delete([key for key in keys if key != graph])
+        remove_below(self._bucket, self._root(version))
 
     def _remove_folders(self, version: int) -> None:
         """Take real folders away too; an empty one that cannot be removed does no harm."""
@@ -144,6 +141,14 @@ class ObjectKeeping:
 
     def _root(self, version: int) -> str:
         return f"{version_path(self._model, version)}/"
+
+
+def remove_below(bucket: Bucket, place: str) -> None:
+    """Remove all objects of a version's place; servers must see its graph go first."""
+    keys = [entry.key for entry in bucket.objects(place)]
+    graph = f"{place}{SAVED_MODEL_NAME}"
+    bucket.delete([key for key in keys if key == graph])
+    bucket.delete([key for key in keys if key != graph])
 
 
 def deleted_versions(bucket: Bucket, model: str) -> tuple[int, ...]:

@@ -23,12 +23,11 @@ from model_export.errors import RefusedError
 from model_export.layout import (
     MANIFEST_NAME,
     MAX_VERSION,
-    SAVED_MODEL_NAME,
     SIGNATURE_NAME,
     parse_version,
     version_path,
 )
-from model_export.object_keeping import deleted_versions
+from model_export.object_keeping import deleted_versions, remove_below
 from model_export.object_places import (
     claims_path,
     is_published,
@@ -179,11 +178,7 @@ class ObjectNumbers:
     def _clear(self, number: int) -> None:
         """Remove what a dead run of something else left."""
         for place in (self._path(number), staging_path(self._model, number)):
-            left = [entry.key for entry in self._bucket.objects(place)]
-            # Servers must see its model go first.
-            first = f"{place}{SAVED_MODEL_NAME}"
-            self._bucket.delete([key for key in left if key == first])
-            self._bucket.delete([key for key in left if key != first])
+            remove_below(self._bucket, place)
             if self._folders:
                 self._folders.remove_empty(place)
 

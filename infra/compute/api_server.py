@@ -58,8 +58,7 @@ class ApiServer:
 
     def __init__(self, *, kubeconfig: str | None, context: str | None) -> None:
         self._name = context or "the current context"
-        # To paste: the cluster that kubectl means by itself may be another one.
-        self._kubectl = f"kubectl --context {context}" if context else "kubectl"
+        self._kubectl = kubectl(context)
         try:
             from kubernetes import client, config  # noqa: PLC0415 - half a second
             from kubernetes.config.config_exception import ConfigException  # noqa: PLC0415
@@ -182,6 +181,11 @@ class ApiServer:
                 f"{self._kubectl} auth whoami shows whether it does"
             )
         raise ClusterError(f"The cluster of {self._name} refuses to {verb} {path}: {answer.reason}")
+
+
+def kubectl(context: str | None) -> str:
+    """Start a command to paste: the cluster that kubectl means by itself may be another one."""
+    return f"kubectl --context {context}" if context else "kubectl"
 
 
 def _trust(*, has_authority: bool) -> ssl.SSLContext:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 
+from infra.compute.api_server import kubectl
 from infra.compute.questions import (
     GATEWAY_KINDS,
     KEDA_KIND,
@@ -74,11 +75,6 @@ def lacking(
         )
 
 
-def _kubectl(context: str | None) -> str:
-    """Start a command to paste: the cluster that kubectl means by itself may be another one."""
-    return f"kubectl --context {context}" if context else "kubectl"
-
-
 def _namespace_problems(
     config: StackConfig, stack: str, wanted: Wanted, found: Found
 ) -> Iterator[tuple[str, str]]:
@@ -88,7 +84,7 @@ def _namespace_problems(
                 "kubernetes.create_namespace",
                 (
                     f"there is no namespace {wanted.namespace} in the cluster. Make it "
-                    f"({_kubectl(config.kubernetes.context)} create namespace "
+                    f"({kubectl(config.kubernetes.context)} create namespace "
                     f"{wanted.namespace}), or remove the line"
                 ),
             )

@@ -1,6 +1,6 @@
 """What a user asks to be released, turned into each model's release. Pure."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
@@ -61,6 +61,12 @@ def parse_request(
     return ReleaseRequest(versions=versions, canary_share=canary_share, labels=named)
 
 
+def undeclared(asked: Iterable[str], known: Iterable[str]) -> str:
+    """Say of models that the stack knows nothing of them, and of which it does."""
+    there = ", ".join(known) or "none"
+    return f"{', '.join(asked)}: the stack declares no such model; it declares: {there}"
+
+
 def requested_releases(
     request: ReleaseRequest,
     now: Mapping[str, ModelRelease],
@@ -73,8 +79,7 @@ def requested_releases(
     after = {}
     for model, version in request.versions.items():
         if model not in now:
-            known = ", ".join(now) or "none"
-            problems.append(f"{model}: the stack declares no such model; it declares: {known}")
+            problems.append(undeclared([model], now))
         elif request.canary_share is None or not isinstance(version, int):
             after[model] = replace(now[model], version=version, canary=None)
         elif not isinstance(now[model].version, int):

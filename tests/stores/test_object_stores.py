@@ -12,7 +12,6 @@ from model_export import bucket as bucket_module
 from model_export import claims, object_upload
 from model_export.bucket import Bucket, ObjectExistsError, ObjectMissingError, Patience
 from model_export.content import content_of
-from model_export.draft import Draft
 from model_export.errors import ModelExportError, RefusedError
 from model_export.gcs_bucket import GcsBucket
 from model_export.object_store import ObjectStore
@@ -22,13 +21,13 @@ from model_export.source import list_files
 from model_export.store import open_store
 from tests.stores.clouds import Cloud
 from tests.stores.faulty_proxy import Call, FaultyProxy, Plan, faulty_proxy
+from tests.stores.unfinished import MODEL, draft, stop_before_the_graph
 
 pytestmark = pytest.mark.slow
 
 MakeModel = Callable[..., Path]
 # A store that refuses is given up soon; one that is slow is not.
 _PATIENCE = Patience(connect_seconds=30, answer_seconds=30, attempts=2, total_seconds=3)
-_MODEL = "heart-1"
 
 
 @pytest.fixture
@@ -51,22 +50,6 @@ def small_parts(monkeypatch: pytest.MonkeyPatch) -> int:
 def _bucket(cloud: Cloud, name: str = "", patience: Patience = _PATIENCE) -> GcsBucket | S3Bucket:
     kind = GcsBucket if cloud.kind == "gs" else S3Bucket
     return kind(name or cloud.make_bucket(), "models/", patience)
-
-
-def _draft(model: Path, version: int | None = None) -> Draft:
-    return Draft(model=_MODEL, version=version, files=list_files(model), labels={}, metrics={})
-
-
-def _stop_before_the_graph(store: ObjectStore, model: Path, version: int | None = None) -> None:
-    """Send everything but the last file, then fail."""
-
-    def interrupt() -> None:
-        with store.begin(_draft(model, version)) as upload:
-            upload.send(list_files(model)[:-1], lambda _: None)
-            raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        interrupt()
 
 
 def test_an_object_is_created_once_and_never_again(cloud: Cloud) -> None:
@@ -138,10 +121,10 @@ def test_an_interrupted_publish_sends_only_what_is_missing(
 ) -> None:
     store = ObjectStore(_bucket(cloud))
     model = make_model(weights=os.urandom(200_000))
-    _stop_before_the_graph(store, model)
-    assert proxy.plan(_MODEL).sent_bytes > 200_000
-    assert publish(model, model=_MODEL, store=store).manifest.version == 1
-    assert proxy.plan(_MODEL).sent_bytes < 20_000
+    stop_before_the_graph(store, model)
+    assert proxy.plan(MODEL).sent_bytes > 200_000
+    assert publish(model, model=MODEL, store=store).manifest.version == 1
+    assert proxy.plan(MODEL).sent_bytes < 20_000
 
 
 def test_a_successor_sends_only_the_file_that_changed(
@@ -150,37 +133,37 @@ def test_a_successor_sends_only_the_file_that_changed(
     store = ObjectStore(_bucket(cloud))
     model = make_model(weights=os.urandom(small_parts + 1000))
     (model / "assets/medium").write_bytes(os.urandom(300_000))
-    publish(model, model=_MODEL, store=store)
+    publish(model, model=MODEL, store=store)
     (model / "assets/changed").write_bytes(os.urandom(1000))
-    proxy.plan(_MODEL)
-    manifest = publish(model, model=_MODEL, store=store).manifest
+    proxy.plan(MODEL)
+    manifest = publish(model, model=MODEL, store=store).manifest
     assert (manifest.version, manifest.parent) == (2, 1)
-    assert proxy.plan(_MODEL).sent_bytes < 20_000
+    assert proxy.plan(MODEL).sent_bytes < 20_000
     data = (model / "assets/medium").read_bytes()
-    assert store.read(_MODEL, 2, "assets/medium", 0, len(data)) == data
+    assert store.read(MODEL, 2, "assets/medium", 0, len(data)) == data
 
 
 def test_an_abandoned_number_with_other_bytes_stays_behind(
     cloud: Cloud, make_model: MakeModel
 ) -> None:
     store = ObjectStore(_bucket(cloud))
-    _stop_before_the_graph(store, make_model(weights=b"before"))
+    stop_before_the_graph(store, make_model(weights=b"before"))
     model = make_model(weights=b"after!")
-    assert publish(model, model=_MODEL, store=store).manifest.version == 2
-    assert store.versions(_MODEL) == (2,)
+    assert publish(model, model=MODEL, store=store).manifest.version == 2
+    assert store.versions(MODEL) == (2,)
 
 
 def test_an_abandoned_number_that_is_asked_for_is_cleared(
     cloud: Cloud, make_model: MakeModel
 ) -> None:
     store = ObjectStore(_bucket(cloud))
-    _stop_before_the_graph(store, make_model(weights=b"before"), 5)
+    stop_before_the_graph(store, make_model(weights=b"before"), 5)
     model = make_model(weights=b"now something else")
     (model / "assets/empty").unlink()
-    manifest = publish(model, model=_MODEL, store=store, version=5).manifest
+    manifest = publish(model, model=MODEL, store=store, version=5).manifest
     assert manifest.version == 5
-    found = {entry.key for entry in store._bucket.objects(f"{_MODEL}/5/")}
-    assert found == {f"{_MODEL}/5/{path}" for path in _paths(model)}
+    found = {entry.key for entry in store._bucket.objects(f"{MODEL}/5/")}
+    assert found == {f"{MODEL}/5/{path}" for path in _paths(model)}
 
 
 def _paths(model: Path) -> set[str]:
@@ -193,25 +176,25 @@ def test_a_number_that_another_machine_holds_is_left_to_it_until_it_shows_no_sig
 ) -> None:
     store = ObjectStore(_bucket(cloud))
     monkeypatch.setattr(claims, "_machine", lambda: "another machine")
-    _stop_before_the_graph(store, model)
+    stop_before_the_graph(store, model)
     monkeypatch.undo()
     for name, value in cloud.environment().items():
         monkeypatch.setenv(name, value)
     with pytest.raises(RefusedError, match=r"1 is being published by .*@"):
-        publish(model, model=_MODEL, store=store, version=1)
-    assert publish(model, model=_MODEL, store=store).manifest.version == 2
+        publish(model, model=MODEL, store=store, version=1)
+    assert publish(model, model=MODEL, store=store).manifest.version == 2
     monkeypatch.setattr(claims, "LEASE", timedelta(seconds=-60))
-    assert publish(model, model=_MODEL, store=store, version=1).manifest.version == 1
+    assert publish(model, model=MODEL, store=store, version=1).manifest.version == 1
 
 
 def test_objects_that_are_not_ours_keep_their_number(cloud: Cloud, model: Path) -> None:
     bucket = _bucket(cloud)
-    bucket.create(f"{_MODEL}/3/saved_model.pb", b"foreign", content_of(b"foreign"))
+    bucket.create(f"{MODEL}/3/saved_model.pb", b"foreign", content_of(b"foreign"))
     store = ObjectStore(bucket)
     with pytest.raises(RefusedError, match="no publisher of ours put there"):
-        publish(model, model=_MODEL, store=store, version=3)
-    assert publish(model, model=_MODEL, store=store).manifest.version == 4
-    assert bucket.read(f"{_MODEL}/3/saved_model.pb") == b"foreign"
+        publish(model, model=MODEL, store=store, version=3)
+    assert publish(model, model=MODEL, store=store).manifest.version == 4
+    assert bucket.read(f"{MODEL}/3/saved_model.pb") == b"foreign"
 
 
 def test_somebody_else_who_writes_into_the_version_keeps_it_invisible(
@@ -220,17 +203,17 @@ def test_somebody_else_who_writes_into_the_version_keeps_it_invisible(
     store = ObjectStore(_bucket(cloud))
 
     def disturb(bucket: Bucket, path: str, version: int) -> None:
-        key = f"{_MODEL}/{version}/{path}"
+        key = f"{MODEL}/{version}/{path}"
         bucket.delete([key])
         bucket.create(key, b"not ours", content_of(b"not ours"))
 
     for version, path in ((1, "assets/more"), (2, "assets/naïve words.txt")):
-        with store.begin(_draft(model)) as upload:
+        with store.begin(draft(model)) as upload:
             upload.send(list_files(model)[:-1], lambda _: None)
             disturb(store._bucket, path, version)
             with pytest.raises(RefusedError, match="is not what this run put there"):
                 upload.send(list_files(model)[-1:], lambda _: None)
-    assert store.versions(_MODEL) == ()
+    assert store.versions(MODEL) == ()
 
 
 def test_a_store_that_ignores_conditions_is_refused(
@@ -244,9 +227,9 @@ def test_a_store_that_ignores_conditions_is_refused(
             status, headers, body
         )
 
-    proxy.plan(_MODEL, Plan(ignore, 1, lasting=True))
+    proxy.plan(MODEL, Plan(ignore, 1, lasting=True))
     with pytest.raises(RefusedError, match="ignores the condition"):
-        publish(model, model=_MODEL, store=ObjectStore(_bucket(cloud)))
+        publish(model, model=MODEL, store=ObjectStore(_bucket(cloud)))
 
 
 def test_a_store_that_is_not_there_is_named_in_one_line(
@@ -263,21 +246,21 @@ def test_a_store_that_is_not_there_is_named_in_one_line(
 def test_what_answers_and_is_no_store_is_told_as_such(cloud: Cloud, proxy: FaultyProxy) -> None:
     bucket = _bucket(cloud)
     content = content_of(b"a")
-    bucket.create(f"{_MODEL}/a", b"a", content)
+    bucket.create(f"{MODEL}/a", b"a", content)
     page = Plan(lambda call: call.reply(200, [], b"<html>Log in, please</html>"), 1, lasting=True)
-    proxy.plan(_MODEL, page)
+    proxy.plan(MODEL, page)
     for call in (
-        lambda: bucket.objects(f"{_MODEL}/"),
-        lambda: bucket.folders(f"{_MODEL}/"),
-        lambda: bucket.create(f"{_MODEL}/b", b"a", content),
-        lambda: bucket.copy(f"{_MODEL}/a", f"{_MODEL}/c", content),
-        lambda: bucket.parts(f"{_MODEL}/d", f"{_MODEL}/d.parts/", resume=True),
+        lambda: bucket.objects(f"{MODEL}/"),
+        lambda: bucket.folders(f"{MODEL}/"),
+        lambda: bucket.create(f"{MODEL}/b", b"a", content),
+        lambda: bucket.copy(f"{MODEL}/a", f"{MODEL}/c", content),
+        lambda: bucket.parts(f"{MODEL}/d", f"{MODEL}/d.parts/", resume=True),
     ):
         with pytest.raises(ModelExportError, match="what answers there is no such store") as caught:
             call()
         assert "\n" not in str(caught.value)
-    proxy.plan(_MODEL)
-    (there,) = bucket.objects(f"{_MODEL}/")
+    proxy.plan(MODEL)
+    (there,) = bucket.objects(f"{MODEL}/")
     assert bucket.holds(there, content)
 
 
@@ -291,10 +274,10 @@ def test_what_google_says_is_told_without_the_words_around_it(
         bucket = _bucket(cloud)
         said = b'{"error": {"code": 403, "message": "x may not create objects."}}'
         json = [("Content-Type", "application/json")]
-        proxy.plan(_MODEL, Plan(lambda call: call.reply(403, json, said), 1, lasting=True))
+        proxy.plan(MODEL, Plan(lambda call: call.reply(403, json, said), 1, lasting=True))
         for call in (
-            lambda: bucket.create(f"{_MODEL}/b", b"a", content_of(b"a")),
-            lambda: bucket.objects(f"{_MODEL}/"),
+            lambda: bucket.create(f"{MODEL}/b", b"a", content_of(b"a")),
+            lambda: bucket.objects(f"{MODEL}/"),
         ):
             with pytest.raises(
                 ModelExportError, match="permitted: x may not create objects\\. Reading needs"
@@ -303,14 +286,14 @@ def test_what_google_says_is_told_without_the_words_around_it(
 
 
 def test_one_too_many_requests_is_repeated(cloud: Cloud, proxy: FaultyProxy) -> None:
-    proxy.plan(_MODEL, Plan(lambda call: call.reply(429, [], b""), 1))
-    assert ObjectStore(_bucket(cloud)).versions(_MODEL) == ()
+    proxy.plan(MODEL, Plan(lambda call: call.reply(429, [], b""), 1))
+    assert ObjectStore(_bucket(cloud)).versions(MODEL) == ()
 
 
 def test_too_many_requests_are_told_as_such_in_one_line(cloud: Cloud, proxy: FaultyProxy) -> None:
-    proxy.plan(_MODEL, Plan(lambda call: call.reply(429, [], b""), 1, lasting=True))
+    proxy.plan(MODEL, Plan(lambda call: call.reply(429, [], b""), 1, lasting=True))
     with pytest.raises(ModelExportError, match="goes on where it stopped") as caught:
-        ObjectStore(_bucket(cloud)).versions(_MODEL)
+        ObjectStore(_bucket(cloud)).versions(MODEL)
     assert "\n" not in str(caught.value)
 
 
@@ -329,10 +312,10 @@ def test_s3_is_asked_again_where_another_request_was_in_the_way(
         for name, value in cloud.environment(proxy.url).items():
             monkeypatch.setenv(name, value)
         bucket = _bucket(cloud)
-        proxy.plan(_MODEL, Plan(conflict, 1))
-        bucket.create(f"{_MODEL}/a", b"a", content_of(b"a"))
-        assert len(proxy.plan(_MODEL).calls) == 2
-        assert bucket.read(f"{_MODEL}/a") == b"a"
+        proxy.plan(MODEL, Plan(conflict, 1))
+        bucket.create(f"{MODEL}/a", b"a", content_of(b"a"))
+        assert len(proxy.plan(MODEL).calls) == 2
+        assert bucket.read(f"{MODEL}/a") == b"a"
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ import click
 
 from infra.releases.commands.answers import open_stack
 from infra.releases.commands.options import STACK
+from infra.releases.request import undeclared
 from infra.releases.session import RefusedError
 
 
@@ -15,7 +16,5 @@ def command(*, stack: str, model: str | None) -> None:
     session = open_stack(stack)
     declared = session.read().releases
     if model is not None and model not in declared:
-        raise RefusedError(
-            f"{model}: the stack declares no such model; it declares: {', '.join(declared)}"
-        )
+        raise RefusedError(undeclared([model], declared))
     click.echo(session.outputs()["bucket"])

@@ -7,6 +7,7 @@ from infra.releases.commands.answers import answer_plan, open_stack
 from infra.releases.commands.options import CONFIRM, DRY_RUN, JSON, MESSAGE, STACK, YES
 from infra.releases.history import parse_history
 from infra.releases.releasing import Manner, carry_out
+from infra.releases.request import undeclared
 from infra.releases.rollout import StackFile
 from infra.releases.session import RefusedError, Session
 
@@ -67,9 +68,7 @@ def command(
 def trial_of(session: Session, file: StackFile, model: str) -> Trial:
     """Find the trial of a model, or refuse."""
     if model not in file.releases:
-        raise RefusedError(
-            f"{model}: the stack declares no such model; it declares: {', '.join(file.releases)}"
-        )
+        raise RefusedError(undeclared([model], file.releases))
     known = trials(file.config, parse_history(session.engine.history()))
     if model not in known:
         there = f"On trial: {', '.join(known)}" if known else "No model is on trial"

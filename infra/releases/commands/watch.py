@@ -10,6 +10,7 @@ from infra.releases.commands.answers import open_stack
 from infra.releases.commands.canary import take_steps
 from infra.releases.commands.options import CONFIRM, STACK, YES
 from infra.releases.errors import OperationFailedError
+from infra.releases.request import undeclared
 from infra.releases.session import RefusedError
 from infra.releases.watching import Watcher, watched
 
@@ -50,10 +51,7 @@ def command(
     session = open_stack(stack)
     config = session.read().config
     if unknown := [name for name in only if name not in config.models]:
-        raise RefusedError(
-            f"{', '.join(unknown)}: the stack declares no such model; it declares: "
-            f"{', '.join(config.models)}"
-        )
+        raise RefusedError(undeclared(unknown, config.models))
     if not watched(config):
         raise RefusedError(
             f"No model of stack {stack} is to be released by itself. Write in {session.path.name}, "
