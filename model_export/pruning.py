@@ -35,17 +35,19 @@ def pruning(
 
         def on_train_begin(self, logs: Any = None) -> None:  # noqa: ARG002 Keras' own signature
             self._weights = _taken(self.model, layers)
-            self._masks = [keras.ops.ones_like(weight) for weight in self._weights]
+            self._asked = 0
             self._epoch = 0
 
         def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:  # noqa: ARG002 likewise
             self._epoch = epoch
 
         def on_train_batch_end(self, batch: int, logs: Any = None) -> None:  # noqa: ARG002 likewise
-            if batch % _BATCHES_BETWEEN == 0:
+            # Not by the batch's own number: where several are done at once, not each is told.
+            if self._asked % _BATCHES_BETWEEN == 0:
                 # Of a data set of unknown length only the epochs tell how far the training is.
                 within = (batch + 1) / self.params["steps"] if self.params["steps"] else 0.0
                 self._choose((self._epoch + within) / self.params["epochs"])
+            self._asked += 1
             self._apply()
 
         def on_train_end(self, logs: Any = None) -> None:  # noqa: ARG002 likewise

@@ -65,6 +65,18 @@ def _zeros(model: Any) -> dict[str, float]:
     return {layer.name: float((layer.get_weights()[0] == 0).mean()) for layer in model.layers}
 
 
+def _watch(seen: list[float]) -> Any:
+    """Give a callback that notes the share of zeros after each epoch."""
+    import keras  # noqa: PLC0415 loaded by now
+
+    class Watch(keras.callbacks.Callback):  # type: ignore[misc] # Keras ships no types
+        def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+            assert isinstance(epoch, int), logs
+            seen.append(_zeros(self.model)["second"])
+
+    return Watch()
+
+
 def _accuracy(model: Any, data: Data) -> float:
     return float(((np.asarray(model(data[0]))[:, 0] > 0.5) == data[1]).mean())
 
@@ -97,19 +109,22 @@ def test_what_is_pruned_while_it_trains_knows_more_than_what_is_cut_afterwards(
 
 
 def test_zeros_grow_during_the_training_and_never_fewer(trained: Any, data: Data) -> None:
-    import keras  # noqa: PLC0415 loaded by now
-
     seen: list[float] = []
-
-    class Watch(keras.callbacks.Callback):  # type: ignore[misc] # Keras ships no types
-        def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-            assert isinstance(epoch, int), logs
-            seen.append(_zeros(self.model)["second"])
-
-    _fit(_copy(trained), data, epochs=5, callbacks=[pruning(0.8, ramp=0.6), Watch()])
+    _fit(_copy(trained), data, epochs=5, callbacks=[pruning(0.8, ramp=0.6), _watch(seen)])
     assert seen == sorted(seen)
     assert 0.2 < seen[0] < 0.7
     assert seen[-2:] == pytest.approx([0.8, 0.8], abs=1e-3)
+
+
+def test_batches_that_are_done_several_at_once_are_pruned_during_the_training(
+    trained: Any, data: Data
+) -> None:
+    seen: list[float] = []
+    model = _copy(trained)
+    model.compile("adam", "binary_crossentropy", jit_compile=False, steps_per_execution=4)
+    model.fit(*data, batch_size=100, epochs=3, verbose=0, callbacks=[pruning(0.8), _watch(seen)])
+    assert seen[0] > 0.1
+    assert seen[2] == pytest.approx(0.8, abs=1e-3)
 
 
 def test_a_data_set_of_unknown_length_is_pruned_epoch_by_epoch(trained: Any, data: Data) -> None:
